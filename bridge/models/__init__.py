@@ -1,0 +1,1 @@
+"""What is particular to one model: how to find it, feed it and start it."""
