@@ -1,0 +1,95 @@
+# nemo-bridge: set up, build, demonstrate, test.   `make help` lists the targets.
+SHELL := /bin/sh
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := build/stamps
+JOBS  := $(shell nproc 2>/dev/null || echo 2)
+
+FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o -name '*.c' -o -name '*.h' -o -name '*.cmake' -o -name CMakeLists.txt 2>/dev/null)
+# Results are compared bit by bit: no fused multiply-add, no fast-math.
+DEBUG_FLAGS := -O1 -g -ffp-contract=off -fcheck=all -ffpe-trap=invalid,zero,overflow -fbacktrace
+LINT_FLAGS  := -std=f2008 -Wall -Wextra -Werror -O1
+PYTEST_FLAGS ?=
+
+.PHONY: help install demo twin test test-fast lint format bench docs clean distclean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    tune the global ocean against a climatology (a few minutes)"
+	@echo "make twin    recover known parameters of the gyre from its own output"
+	@echo "make test    build (optimised and debug) and run every test"
+	@echo "make lint    ruff, mypy, fortitude, strict Fortran 2008 build"
+	@echo "make bench   time the exchange of fields between Fortran and Python"
+	@echo "make docs    regenerate docs/commands.md and check the links of the documentation"
+	@echo "make clean   remove what was built (distclean: the Python environment too)"
+
+# --- set-up: each stamp is redone only when what it depends on changes -------------------------------------------
+
+$(STAMP)/system: scripts/system_packages.sh scripts/find_python.sh
+	@scripts/system_packages.sh
+	@mkdir -p $(@D) && touch $@
+
+$(STAMP)/python: $(STAMP)/system pyproject.toml constraints.txt scripts/requirements.py
+	@test -x $(BIN)/python || "$$(scripts/find_python.sh)" -m venv $(VENV)
+	@echo "+ installing Python packages into $(VENV)"
+	@$(BIN)/python scripts/requirements.py dev > $(STAMP)/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r $(STAMP)/requirements.txt
+	@touch $@
+
+$(STAMP)/install: $(STAMP)/python $(FORTRAN)
+	@echo "+ building the Fortran programs and installing nemo-bridge (editable)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP)/install
+
+build/debug/.stamp: $(STAMP)/python $(FORTRAN)
+	@echo "+ debug build: bounds and floating-point checks"
+	@cmake -S fortran_stubs -B build/debug -DCMAKE_BUILD_TYPE=None -DCMAKE_Fortran_FLAGS="$(DEBUG_FLAGS)" > build/debug.log 2>&1 \
+	  && cmake --build build/debug --parallel $(JOBS) >> build/debug.log 2>&1 || { cat build/debug.log; exit 1; }
+	@touch $@
+
+$(STAMP)/fortran-lint: $(STAMP)/python $(FORTRAN)
+	@echo "+ gfortran $(LINT_FLAGS)"
+	@cmake -S fortran_stubs -B build/lint -DCMAKE_BUILD_TYPE=None -DCMAKE_Fortran_FLAGS="$(LINT_FLAGS)" > build/lint.log 2>&1 \
+	  && cmake --build build/lint --parallel $(JOBS) >> build/lint.log 2>&1 || { cat build/lint.log; exit 1; }
+	@touch $@
+
+# --- what people type ---------------------------------------------------------------------------------------------
+
+demo: install
+	$(BIN)/nemo-bridge tune examples/global/tune.toml --directory runs/demo
+
+twin: install
+	$(BIN)/nemo-bridge tune examples/gyre/twin.toml --directory runs/twin
+
+test: install build/debug/.stamp
+	NEMO_BRIDGE_BUILD=build/debug $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-fast: install build/debug/.stamp
+	NEMO_BRIDGE_BUILD=build/debug $(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+lint: $(STAMP)/python $(STAMP)/fortran-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/fortitude check fortran_stubs
+
+format: $(STAMP)/python
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: install
+	@mkdir -p build/bench
+	$(BIN)/nemo-bridge bench exchange --json build/bench/exchange.json
+
+docs: install
+	$(BIN)/typer optim.cli utils docs --name nemo-bridge --title "Commands" --output docs/commands.md
+	$(BIN)/python scripts/check_links.py README.md docs
+
+clean:
+	rm -rf build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find bridge emulator optim tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

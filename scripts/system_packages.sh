@@ -1,0 +1,28 @@
+#!/bin/sh
+# Install the Debian packages that are missing, when root; otherwise print the line to run and exit 3.
+set -eu
+
+missing=""
+need() { # need COMMAND PACKAGE...
+    command -v "$1" >/dev/null 2>&1 || { shift; missing="$missing $*"; }
+}
+
+need gfortran gfortran
+need cc gcc libc6-dev
+need cmake cmake
+need mpifort libopenmpi-dev
+need mpirun openmpi-bin
+need nf-config libnetcdff-dev
+"$(dirname "$0")/find_python.sh" >/dev/null 2>&1 || missing="$missing python3 python3-venv"
+
+[ -n "$missing" ] || exit 0
+line="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "System packages are missing. Run this, then the same make command again:" >&2
+    echo "    sudo $line" >&2
+    exit 3
+fi
+echo "+ $line"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+$line
