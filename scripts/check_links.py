@@ -21,7 +21,10 @@ def main(arguments: list[str]) -> int:
     paths = [Path(argument) for argument in arguments]
     pages = [page for path in paths for page in (sorted(path.rglob("*.md")) if path.is_dir() else [path])]
     problems = [f"{page}: {target}" for page in pages for target in broken_links(page)]
-    print("\n".join(f"broken link: {problem}" for problem in problems) or f"{len(pages)} pages, all links lead somewhere")
+    print(
+        "\n".join(f"broken link: {problem}" for problem in problems)
+        or f"{len(pages)} pages, all links lead somewhere"
+    )
     return 1 if problems else 0
 
 
