@@ -3,7 +3,7 @@
 !! of the decomposition. Errors come back as a message; an empty message means that all went well.
 module iom
     use dom_oce, only: domain
-    use mpi, only: MPI_DOUBLE_PRECISION, MPI_INTEGER, MPI_STATUS_IGNORE
+    use mpi, only: MPI_DOUBLE_PRECISION, MPI_STATUS_IGNORE
     use netcdf, only: nf90_def_var, nf90_double, nf90_get_var, nf90_inq_dimid, nf90_inq_varid, &
         nf90_inquire_variable, nf90_noerr, nf90_put_att, nf90_put_var, nf90_strerror
     use par_oce, only: hls, wp
@@ -31,13 +31,14 @@ contains
         real(wp), intent(in) :: local(1 - hls:, 1 - hls:, :)
         real(wp), allocatable, intent(out) :: global(:, :, :)   !! [nx, ny, levels]
         real(wp), allocatable :: buffer(:, :, :)
+        real(wp) :: place(4)
         integer :: source, tile(4), ierr, nk
         nk = size(local, 3)
         if (dom%rank /= 0) then
             allocate (global(0, 0, 0))
-            tile = [dom%i0, dom%j0, dom%ni, dom%nj]
+            place = real([dom%i0, dom%j0, dom%ni, dom%nj], wp)
             buffer = local(1:dom%ni, 1:dom%nj, :)
-            call MPI_Send(tile, 4, MPI_INTEGER, 0, 1, dom%comm, ierr)
+            call MPI_Send(place, 4, MPI_DOUBLE_PRECISION, 0, 1, dom%comm, ierr)
             call MPI_Send(buffer, size(buffer), MPI_DOUBLE_PRECISION, 0, 2, dom%comm, ierr)
             return
         end if
@@ -45,7 +46,9 @@ contains
         global(dom%i0 + 1:dom%i0 + dom%ni, dom%j0 + 1:dom%j0 + dom%nj, :) = &
             local(1:dom%ni, 1:dom%nj, :)
         do source = 1, dom%nranks - 1
-            call MPI_Recv(tile, 4, MPI_INTEGER, source, 1, dom%comm, MPI_STATUS_IGNORE, ierr)
+            call MPI_Recv(place, 4, MPI_DOUBLE_PRECISION, source, 1, dom%comm, MPI_STATUS_IGNORE, &
+                ierr)
+            tile = nint(place)
             allocate (buffer(tile(3), tile(4), nk))
             call MPI_Recv(buffer, size(buffer), MPI_DOUBLE_PRECISION, source, 2, dom%comm, &
                 MPI_STATUS_IGNORE, ierr)
