@@ -1,0 +1,59 @@
+"""Finite differences of real runs: P+1 runs one-sided, 2P+1 central. The bar that surrogates have to clear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bridge.errors import ModelBlewUp
+from emulator.tangent_linear import from_matrix
+from optim.cost import Evaluation
+from optim.forward import Forward
+from optim.gradients.base import evaluation_at, value_at
+
+
+@dataclass(frozen=True)
+class FiniteDifference:
+    """Columns of the Jacobian from perturbed runs; `step` is in units of x (prior standard deviations)."""
+
+    forward: Forward
+    step: float = 0.05
+    central: bool = False
+
+    def init(self, key: int) -> None:
+        """Nothing is random and nothing is remembered."""
+        return None
+
+    def runs_needed(self, x: np.ndarray, state: None) -> int:
+        """P or 2P, and one more if x itself has not been run."""
+        return len(x) * (2 if self.central else 1) + (not self.forward.known(x))
+
+    def evaluate(self, x: np.ndarray, state: None) -> tuple[Evaluation, None]:
+        """Value, gradient and Jacobian at x; `ModelBlewUp` if no perturbed run completes along some control."""
+        before = self.forward.runs
+        plain = value_at(self.forward, x)
+        if not plain.ok:
+            return plain, None
+        columns = [self._column(x, direction) for direction in np.eye(len(x))]
+        runs = self.forward.runs - before
+        return evaluation_at(self.forward, x, from_matrix(np.stack(columns, axis=1)), runs), None
+
+    def _column(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        ends = [x] if not self.central else []
+        for step in (self.step, -self.step):
+            trial = self.forward.controls.project(x + step * direction)
+            wanted = len(ends) < 2
+            if wanted and not np.allclose(trial, x) and self.forward.observe(trial).misfit is not None:
+                ends.append(trial)
+        if len(ends) == 1 and self.central:
+            ends.append(x)  # at a bound, or one side blew up: one-sided
+        if len(ends) < 2:
+            name = self.forward.controls.names[int(np.argmax(direction))]
+            raise ModelBlewUp(
+                f"no run perturbed by ±{self.step} (scaled) along {name} completed; use a smaller step",
+                self.forward.window.steps,
+                self.forward.params(x),
+            )
+        first, second = (self.forward.observe(end).misfit for end in ends[:2])
+        return (second - first) / float((ends[1] - ends[0]) @ direction)  # type: ignore[operator]

@@ -1,0 +1,178 @@
+"""Gauss–Newton with Levenberg–Marquardt damping, on an approximate Jacobian that real runs correct.
+
+At x_k: min_d ½|r_k + (S_k + B) d|² + ½ λ |D d|², D² = diag(JᵀJ). S_k comes from the estimator. B is the
+multi-secant estimate of its bias from the runs already paid for: for each pair of runs with known Δx,
+
+    defect = Δr − S̄ Δx,    S̄ = mean of the S at both ends where known,
+
+and B = Σ fits the defects in weighted least squares with Tikhonov regularisation. It is exact (to curvature)
+in the directions that were explored and zero elsewhere, where the surrogate is all there is; with one
+pair it is Broyden's update. A run that blew up is data: the step is cut and the pair is not used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emulator.tangent_linear import to_matrix
+from optim.cost import Evaluation
+from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Damping λ, trust radius, the Jacobian S at x, the secant pairs (Δx, defect), newest last."""
+
+    damping: float
+    radius: float
+    jacobian: np.ndarray | None = None
+    pairs: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    rejections: int = 0
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """Settings, in units of x (prior standard deviations) where they are lengths.
+
+    `secants` switches the multi-secant correction on; pairs longer than `secant_length` count less
+    (curvature spoils them) and each newer pair discounts the older by `forget`.
+    """
+
+    damping: float = 1e-2
+    radius: float = 2.0
+    secants: bool = True
+    secant_length: float = 0.5
+    forget: float = 0.7
+    tikhonov: float = 1e-3
+    step_tolerance: float = 1e-4
+    cost_tolerance: float = 1e-6
+    largest_damping: float = 1e8
+    most_rejections: int = 8
+
+    def init(self, x: np.ndarray) -> MinimiserState:
+        """State at x, nothing evaluated."""
+        return MinimiserState(np.array(x, dtype=float), memory=Memory(self.damping, self.radius))
+
+    def step(self, oracle: Oracle, state: MinimiserState) -> MinimiserState:
+        """One trial: one real run, and the derivative at the new point if it is accepted."""
+        memory: Memory = state.memory
+        if state.evaluation is None:
+            started = first_evaluation(oracle, state)
+            jacobian = _jacobian(started.evaluation)
+            return replace(started, memory=replace(memory, jacobian=jacobian))
+        here = state.evaluation
+        jacobian = self.corrected(memory)
+        step, predicted = self._propose(oracle, here, jacobian, memory)
+        if predicted <= self.cost_tolerance * here.value or np.linalg.norm(step) <= self.step_tolerance:
+            message = f"the next step promises {predicted:.3g} of J = {here.value:.6g}"
+            return replace(state, predicted=predicted, ending=Ending.CONVERGED, message=message)
+        trial = oracle.probe(here.x + step)
+        if trial.ok and trial.value < here.value:
+            return self._accept(oracle, here, trial, predicted, memory)
+        return self._reject(state, here, trial, step, predicted, memory)
+
+    def corrected(self, memory: Memory) -> np.ndarray:
+        """S + B [m, n]."""
+        assert memory.jacobian is not None
+        if not (self.secants and memory.pairs):
+            return memory.jacobian
+        steps = np.array([step for step, _ in memory.pairs])  # [q, n]
+        defects = np.array([defect for _, defect in memory.pairs])  # [q, m]
+        lengths = np.linalg.norm(steps, axis=1)
+        age = np.arange(len(lengths))[::-1]
+        weights = self.forget**age / (1.0 + (lengths / self.secant_length) ** 2)
+        weights /= weights.max()
+        directions = steps / lengths[:, None]
+        gram = (directions * weights[:, None]).T @ directions + self.tikhonov * np.eye(steps.shape[1])
+        bias = np.linalg.solve(gram, (directions * weights[:, None]).T @ (defects / lengths[:, None]))
+        return memory.jacobian + bias.T
+
+    def _propose(
+        self, oracle: Oracle, here: Evaluation, jacobian: np.ndarray, memory: Memory
+    ) -> tuple[np.ndarray, float]:
+        """Damped Gauss–Newton step within radius and bounds, and the reduction of J that it promises."""
+        assert here.residual is not None
+        hessian, gradient = jacobian.T @ jacobian, jacobian.T @ here.residual
+        diagonal = np.diag(hessian)
+        floor = 1e-12 * max(float(diagonal.max()), np.finfo(float).tiny)
+        step = _solve_in_bounds(oracle, here.x, hessian + memory.damping * np.diag(diagonal + floor), gradient)
+        length = float(np.linalg.norm(step))
+        if length > memory.radius:
+            step = step * (memory.radius / length)
+        predicted = -float(gradient @ step) - 0.5 * float(step @ hessian @ step)
+        return step, predicted
+
+    def _accept(
+        self, oracle: Oracle, here: Evaluation, trial: Evaluation, predicted: float, memory: Memory
+    ) -> MinimiserState:
+        accepted = oracle.evaluate(trial.x)
+        jacobian = _jacobian(accepted)
+        assert memory.jacobian is not None and jacobian is not None
+        pairs = self._with_pair(memory, here, trial, 0.5 * (memory.jacobian + jacobian))
+        gain = (here.value - trial.value) / predicted
+        damping = memory.damping * (0.2 if gain > 0.75 else 3.0 if gain < 0.25 else 1.0)
+        length = float(np.linalg.norm(trial.x - here.x))
+        radius = min(max(memory.radius, 2.0 * length), self.radius) if gain > 0.75 else memory.radius
+        kept = replace(memory, damping=max(damping, 1e-9), radius=radius, jacobian=jacobian, pairs=pairs)
+        kept = replace(kept, rejections=0)
+        return MinimiserState(accepted.x, accepted, accepted, True, predicted, memory=kept)
+
+    def _reject(
+        self,
+        state: MinimiserState,
+        here: Evaluation,
+        trial: Evaluation,
+        step: np.ndarray,
+        predicted: float,
+        memory: Memory,
+    ) -> MinimiserState:
+        length = float(np.linalg.norm(step))
+        assert memory.jacobian is not None
+        if trial.ok:
+            pairs = self._with_pair(memory, here, trial, memory.jacobian)
+            changed = replace(memory, damping=memory.damping * 5.0, radius=0.5 * length, pairs=pairs)
+        else:
+            changed = replace(memory, damping=memory.damping * 10.0, radius=0.25 * length)
+        changed = replace(changed, rejections=memory.rejections + 1)
+        rejected = replace(state, trial=trial, accepted=False, predicted=predicted, memory=changed)
+        if changed.damping > self.largest_damping or changed.rejections >= self.most_rejections:
+            message = f"{changed.rejections} trials in a row did not lower J along the approximate Jacobian"
+            return replace(rejected, ending=Ending.STALLED, message=message)
+        return rejected
+
+    def _with_pair(
+        self, memory: Memory, here: Evaluation, trial: Evaluation, jacobian: np.ndarray
+    ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        step = trial.x - here.x
+        if np.linalg.norm(step) < 1e-8:  # rounding of the model would be read as a derivative
+            return memory.pairs
+        assert trial.residual is not None and here.residual is not None
+        defect = trial.residual - here.residual - jacobian @ step
+        return (*memory.pairs, (step, defect))
+
+
+def _jacobian(evaluation: Evaluation | None) -> np.ndarray | None:
+    if evaluation is None or evaluation.tangent is None:
+        return None
+    return to_matrix(evaluation.tangent, evaluation.x.size)
+
+
+def _solve_in_bounds(oracle: Oracle, x: np.ndarray, matrix: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Minimum of ½ dᵀ M d + gᵀ d with x + d inside the bounds, by pinning the components that leave them."""
+    free = np.ones(x.size, dtype=bool)
+    step = np.zeros(x.size)
+    for _ in range(x.size):
+        pinned = ~free
+        right = -gradient[free] - matrix[np.ix_(free, pinned)] @ step[pinned]
+        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
+        allowed = oracle.project(x + step) - x
+        outside = free & ~np.isclose(allowed, step, rtol=1e-12, atol=1e-14)
+        if not outside.any():
+            break
+        step[outside] = allowed[outside]
+        free &= ~outside
+        if not free.any():
+            break
+    return oracle.project(x + step) - x

@@ -1,0 +1,149 @@
+"""Problems with known minima × minimisers × estimators; budgets, resume, failed runs, posterior."""
+
+import numpy as np
+import pytest
+
+from bridge.ledger import Ledger
+from emulator.tangent_linear import linearise
+from optim.gradients import Ensemble, FiniteDifference, SurrogateGradient
+from optim.minimise import minimise, posterior_covariance
+from optim.minimisers import LBFGS, Adam, Ending, LevenbergMarquardt
+
+MINIMISERS = {
+    "adam": (Adam(rate=0.1), 800),
+    "lbfgs": (LBFGS(), 300),
+    "lm": (LevenbergMarquardt(damping=1e-3, step_tolerance=1e-9, cost_tolerance=1e-12), 60),
+}
+
+
+@pytest.mark.parametrize("minimiser", MINIMISERS)
+@pytest.mark.parametrize("problem", ["linear", "exponential", "rosenbrock"])
+def test_minimum_is_found(least_squares, problem: str, minimiser: str) -> None:
+    case = least_squares(problem)
+    algorithm, budget = MINIMISERS[minimiser]
+    surrogate = ExactSurrogate(case)
+    solution = minimise(SurrogateGradient(case.forward, surrogate), algorithm, np.zeros(len(case.minimum)), budget=budget)
+    # Adam creeps along Rosenbrock's valley; the others converge to rounding
+    tolerance = 0.05 if minimiser == "adam" else 1e-4
+    assert case.controls.to_values(solution.x) == pytest.approx(case.minimum, abs=tolerance)
+    assert solution.runs <= budget
+    assert solution.value <= min(trial.value for trial in solution.history)
+
+
+class ExactSurrogate:
+    """Exact derivative of an algebraic problem."""
+
+    name = "exact"
+
+    def __init__(self, case) -> None:
+        self.case = case
+        self.recording = case.forward.window.recording
+
+    def linearise(self, trajectory, names, fields):
+        theta = self.case.model.theta(trajectory.params)
+        return linearise(lambda t: {"x": self.case.function(t)[None, None]}, theta)[1]
+
+
+@pytest.mark.parametrize("estimator", ["surrogate", "finite-difference", "ensemble"])
+def test_gauss_newton_recovers_the_truth_with_every_estimator(lorenz, step_surrogate, estimator: str) -> None:
+    case = lorenz()
+    estimators = {
+        "surrogate": lambda: SurrogateGradient(case.forward, step_surrogate(case.model, case.model.step)),
+        "finite-difference": lambda: FiniteDifference(case.forward, 1e-4),
+        "ensemble": lambda: Ensemble(case.forward, 4, spread=1e-2, refresh=0.5),
+    }
+    solution = minimise(estimators[estimator](), LevenbergMarquardt(), np.zeros(3), budget=60)
+    truth = case.controls.to_values(case.controls.to_vector(case.truth))
+    assert solution.ending is Ending.CONVERGED
+    assert case.controls.to_values(solution.x) == pytest.approx(truth, rel=1e-3)
+
+
+def test_secants_repair_a_biased_surrogate(lorenz, step_surrogate, biased_lorenz) -> None:
+    def runs_to(secants: bool) -> tuple[int, float]:
+        case = lorenz(steps=30)
+        estimator = SurrogateGradient(case.forward, step_surrogate(case.model, biased_lorenz, flow="identity"))
+        algorithm = LevenbergMarquardt(secants=secants, cost_tolerance=1e-10)
+        solution = minimise(estimator, algorithm, np.zeros(3), budget=40)
+        enough = [trial.runs for trial in solution.history if trial.best_value < 1e-4 * solution.history[0].value]
+        return (enough[0] if enough else 1000), solution.value
+
+    with_secants, value = runs_to(True)
+    without, worse = runs_to(False)
+    assert with_secants < without
+    assert value < 1e-6 * max(worse, 1.0)
+
+
+def test_budget_is_never_exceeded_and_the_best_point_is_returned(lorenz) -> None:
+    case = lorenz()
+    solution = minimise(FiniteDifference(case.forward, 1e-4), LevenbergMarquardt(), np.zeros(3), budget=6)
+    assert solution.ending is Ending.BUDGET_SPENT
+    assert solution.runs <= 6
+    assert case.model.calls == solution.runs
+    assert solution.value == min(trial.value for trial in solution.history)
+
+
+@pytest.mark.parametrize("minimiser", MINIMISERS)
+def test_trial_that_blows_up_shortens_the_step(lorenz, step_surrogate, minimiser: str) -> None:
+    case = lorenz()
+    case.model.limit = 12.5  # the run at the start stays below, runs with much stronger forcing do not
+    estimator = SurrogateGradient(case.forward, step_surrogate(case.model, case.model.step))
+    algorithm = {
+        "adam": Adam(rate=3.0),
+        "lbfgs": LBFGS(first_step=8.0, longest_step=8.0),
+        "lm": LevenbergMarquardt(radius=30.0),
+    }[minimiser]
+    start = np.array([-1.5, 2.0, -1.0])
+    solution = minimise(estimator, algorithm, start, budget=25)
+    assert solution.value < solution.history[0].value
+    assert all(np.isfinite(trial.value) for trial in solution.history if trial.outcome == "completed")
+
+
+def test_start_that_blows_up_ends_with_the_reason(lorenz) -> None:
+    case = lorenz()
+    case.model.limit = 1.0
+    solution = minimise(FiniteDifference(case.forward), LevenbergMarquardt(), np.zeros(3), budget=10)
+    assert (solution.ending, solution.evaluation.ok) == (Ending.BLEW_UP, False)
+    assert "start failed" in solution.message
+
+
+def test_killed_job_resumes_without_repeating_a_run(lorenz, step_surrogate, tmp_path) -> None:
+    def job(directory, stop_after: int | None = None):
+        with Ledger(directory) as ledger:
+            case = lorenz(ledger=ledger)
+            estimator = SurrogateGradient(case.forward, step_surrogate(case.model, case.model.step))
+
+            def progress(trial):
+                if stop_after is not None and trial.number == stop_after:
+                    raise KeyboardInterrupt
+
+            try:
+                solution = minimise(estimator, LevenbergMarquardt(), np.zeros(3), budget=30, progress=progress)
+            except KeyboardInterrupt:
+                solution = None
+            return solution, case.model.calls, len(ledger)
+
+    whole, calls, _ = job(tmp_path / "whole")
+    _, before, _ = job(tmp_path / "killed", stop_after=2)
+    resumed, after, stored = job(tmp_path / "killed")
+    assert before + after == calls == stored
+    assert np.array_equal(resumed.x, whole.x)
+    assert [trial.value for trial in resumed.history] == [trial.value for trial in whole.history]
+
+
+def test_posterior_of_a_linear_problem_is_the_textbook_one(least_squares) -> None:
+    case = least_squares("linear")
+    solution = minimise(SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=20)
+    jacobian = np.asarray(solution.evaluation.tangent.columns(np.eye(3))).T
+    assert np.allclose(posterior_covariance(solution), np.linalg.inv(jacobian.T @ jacobian), rtol=1e-8)
+
+
+def test_bounds_hold_when_the_minimum_lies_outside(least_squares) -> None:
+    case = least_squares("linear")
+    from optim.control import Control, ControlVector
+
+    near = [Control(c.group, c.entry, -1.0, 0.4, 0.0, 1.0) for c in case.controls.controls]
+    case.forward.controls = ControlVector(tuple(near))
+    solution = minimise(SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=40)
+    values = case.forward.controls.to_values(solution.x)
+    assert np.all(values <= 0.4 + 1e-12) and np.all(values >= -1.0 - 1e-12)
+    assert values[2] == pytest.approx(0.4)
