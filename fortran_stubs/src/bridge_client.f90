@@ -1,0 +1,171 @@
+!> The bridge as a model sees it: one registry and six calls.
+!>
+!>     call bridge_open(bridge, comm_in, comm_model, "my model", "1.0")
+!>     call bridge_grid(bridge, ...)
+!>     call bridge_register(bridge, "thetao", t, bridge_state, point="T", units="degC")
+!>     do while (bridge_next_step(bridge, step, last_step))
+!>         call model_step(step)
+!>         call bridge_step_done(bridge, step, status)
+!>     end do
+!>     call bridge_close(bridge)
+!>
+!> Without a server in the job all of them stand aside: the model runs to `last_step` as if they
+!> were not there. An error without `stat` stays in the handle: the loop then does not start, the
+!> server is told, and bridge_close ends the job with a non-zero code.
+module bridge_client
+    use bridge_handles, only: bridge_handle, bridge_hook, conclude
+    use bridge_kinds, only: error_unit, message_length, real64
+    use bridge_mpi, only: give_up, largest_of_ranks, link_close, link_open
+    use bridge_protocol, only: bridge_diagnostic, bridge_forcing, bridge_parameter, &
+        bridge_state, bridge_static
+    use bridge_registration, only: bridge_register
+    use bridge_verbs, only: obey, report_step
+    implicit none
+    private
+
+    public :: bridge_handle
+    public :: bridge_open, bridge_grid, bridge_register, bridge_next_step, bridge_step_done
+    public :: bridge_close, bridge_hooks, bridge_coupled
+    public :: bridge_parameter, bridge_state, bridge_forcing, bridge_diagnostic, bridge_static
+
+contains
+
+    !> Find out who is in the job, and give the model its own communicator. Collective over
+    !> `comm_in`, together with the server if there is one.
+    subroutine bridge_open(bridge, comm_in, comm_model, model, version, timeout, stat, errmsg)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: comm_in                   !! communicator of the whole job
+        integer, intent(out) :: comm_model               !! communicator of this model instance
+        character(*), intent(in) :: model, version
+        real(real64), intent(in), optional :: timeout    !! s of silence within an exchange
+        integer, intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        character(message_length) :: message
+        real(real64) :: patience
+
+        patience = 300.0_real64
+        if (present(timeout)) patience = timeout
+        bridge%model = model
+        bridge%version = version
+        call link_open(bridge%link, comm_in, comm_model, patience, message)
+        bridge%coupled = bridge%link%server >= 0
+        ! Without a communicator there is no way on for a model that does not look at stat.
+        if (message /= "" .and. .not. present(stat)) call give_up(bridge%link, message)
+        call conclude(bridge, message, stat, errmsg)
+    end subroutine bridge_open
+
+    !> Tell where this rank's tile lies in the global grid. Before registering arrays.
+    subroutine bridge_grid(bridge, global_shape, tile_start, tile_shape, halo, time_step, &
+        periodic, fold, stat, errmsg)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: global_shape(3)           !! nx, ny, nz
+        integer, intent(in) :: tile_start(2)             !! global (i, j) of the first inner cell
+        integer, intent(in) :: tile_shape(2)             !! inner cells in i and j
+        integer, intent(in) :: halo                      !! width of the halo of local arrays
+        real(real64), intent(in) :: time_step            !! s
+        logical, intent(in), optional :: periodic(2)     !! in i, in j
+        character(*), intent(in), optional :: fold       !! north fold: "none", "T" or "F"
+        integer, intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        character(message_length) :: message
+
+        message = ""
+        if (any(tile_shape < 1) .or. any(tile_start < 1) .or. halo < 0 .or. &
+            any(tile_start + tile_shape - 1 > global_shape(:2))) then
+            write (message, "(a, 2(1x, i0), a, 2(1x, i0), a, 3(1x, i0))") "a tile of", tile_shape, &
+                " cells at", tile_start, " does not lie in the global grid of", global_shape
+        end if
+        bridge%grid%global_shape = global_shape
+        bridge%grid%tile_start = tile_start
+        bridge%grid%tile_shape = tile_shape
+        bridge%grid%halo = halo
+        bridge%grid%time_step = time_step
+        if (present(periodic)) bridge%grid%periodic = periodic
+        if (present(fold)) bridge%grid%fold = fold
+        bridge%grid%known = message == ""
+        call conclude(bridge, message, stat, errmsg)
+    end subroutine bridge_grid
+
+    !> Routines of the model to be called at certain moments; those not given are not called.
+    subroutine bridge_hooks(bridge, parameters_changed, after_restore, before_first_step, &
+        fields_written)
+        type(bridge_handle), intent(inout) :: bridge
+        procedure(bridge_hook), optional :: parameters_changed  !! before the step after a set
+        procedure(bridge_hook), optional :: after_restore       !! state and step are rewound
+        procedure(bridge_hook), optional :: before_first_step   !! once, before anything is asked
+        procedure(bridge_hook), optional :: fields_written      !! as parameters_changed, when
+        !! arrays were set: their inner cells are new, their halos are not
+        if (present(parameters_changed)) bridge%parameters_changed => parameters_changed
+        if (present(after_restore)) bridge%after_restore => after_restore
+        if (present(before_first_step)) bridge%before_first_step => before_first_step
+        if (present(fields_written)) bridge%fields_written => fields_written
+    end subroutine bridge_hooks
+
+    !> Is there a server in this job?
+    pure function bridge_coupled(bridge) result(coupled)
+        type(bridge_handle), intent(in) :: bridge
+        logical :: coupled
+        coupled = bridge%coupled
+    end function bridge_coupled
+
+    !> Is there another step to compute? Obeys the server until it wants one. On entry `step` is the
+    !> last completed step, on return the one to compute; a restore in between rewinds it.
+    function bridge_next_step(bridge, step, last_step) result(more)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(inout) :: step
+        integer, intent(in) :: last_step  !! where the model ends when it runs without a server
+        logical :: more
+
+        if (.not. bridge%started) then
+            bridge%started = .true.
+            if (associated(bridge%before_first_step)) call bridge%before_first_step()
+        end if
+        if (bridge%coupled) then
+            do while (bridge%steps_left == 0 .and. .not. bridge%stopped)
+                call obey(bridge, step)
+            end do
+            more = .not. bridge%stopped
+        else
+            more = step < last_step .and. .not. bridge%blown_up .and. bridge%error == ""
+        end if
+        if (.not. more) return
+        call run_due_hooks(bridge)
+        step = step + 1
+    end function bridge_next_step
+
+    !> Let the model digest what was set since the last step.
+    subroutine run_due_hooks(bridge)
+        type(bridge_handle), intent(inout) :: bridge
+        if (bridge%new_fields .and. associated(bridge%fields_written)) call bridge%fields_written()
+        if (bridge%new_parameters .and. associated(bridge%parameters_changed)) then
+            call bridge%parameters_changed()
+        end if
+        bridge%new_fields = .false.
+        bridge%new_parameters = .false.
+    end subroutine run_due_hooks
+
+    !> A step is complete: send what was asked for, report a blow-up. Collective over the model.
+    subroutine bridge_step_done(bridge, step, status)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: step
+        integer, intent(inout) :: status  !! 0, or not if the model blew up on any rank;
+        !! on return the largest of all ranks, so that they agree
+        call largest_of_ranks(bridge%link, status)
+        if (bridge%coupled) then
+            call report_step(bridge, step, status)
+        else
+            bridge%blown_up = status /= 0
+        end if
+    end subroutine bridge_step_done
+
+    !> Leave. Before MPI_Finalize, on all ranks.
+    subroutine bridge_close(bridge, stat, errmsg)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        if (bridge%error /= "" .and. .not. present(stat)) call give_up(bridge%link, bridge%error)
+        call conclude(bridge, bridge%error, stat, errmsg)
+        call link_close(bridge%link)
+        if (associated(bridge%names%scratch)) deallocate (bridge%names%scratch)
+    end subroutine bridge_close
+end module bridge_client

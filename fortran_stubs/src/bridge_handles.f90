@@ -1,0 +1,60 @@
+!> The handle that a model owns: everything the bridge knows, no module variables.
+module bridge_handles
+    use bridge_kinds, only: int32, int64, message_length, name_length, real64
+    use bridge_mpi, only: mpi_link
+    use bridge_registry, only: grid_layout, registry
+    use bridge_snapshots, only: snapshot_slot
+    implicit none
+    private
+
+    public :: bridge_handle, bridge_hook, conclude
+
+    abstract interface
+        !> Something of the model's own to do at a certain moment.
+        subroutine bridge_hook()
+        end subroutine bridge_hook
+    end interface
+
+    type :: bridge_handle
+        type(mpi_link) :: link
+        type(grid_layout) :: grid
+        type(registry) :: names
+        type(snapshot_slot), allocatable :: slots(:)
+        character(name_length) :: model = "", version = ""
+        character(message_length) :: error = ""  !! left by a call without stat
+        procedure(bridge_hook), pointer, nopass :: parameters_changed => null()
+        procedure(bridge_hook), pointer, nopass :: after_restore => null()
+        procedure(bridge_hook), pointer, nopass :: before_first_step => null()
+        procedure(bridge_hook), pointer, nopass :: fields_written => null()
+        logical :: coupled = .false.
+        logical :: started = .false.      !! before_first_step has been called
+        logical :: stopped = .false.      !! the server said stop
+        logical :: blown_up = .false.     !! and not yet restored
+        logical :: new_parameters = .false.  !! parameters_changed is due
+        logical :: new_fields = .false.      !! fields_written is due
+        ! The run in progress.
+        integer(int64) :: first_step = 0  !! step from which it started
+        integer :: steps_left = 0
+        integer :: every = 1
+        integer(int32), allocatable :: recorded(:)  !! numbers of the fields to record
+        real(real64) :: last_sent = 0  !! when the server last heard from us
+        ! Two pieces of a field in flight, so that packing one overlaps with sending the other.
+        integer(int32), allocatable :: pieces(:, :)
+    end type bridge_handle
+
+contains
+
+    !> End of a public routine: return `message` through stat and errmsg, or leave it in the handle.
+    subroutine conclude(bridge, message, stat, errmsg)
+        type(bridge_handle), intent(inout) :: bridge
+        character(*), intent(in) :: message
+        integer, intent(out), optional :: stat
+        character(*), intent(inout), optional :: errmsg
+        if (present(stat)) then
+            stat = merge(0, 1, message == "")
+            if (present(errmsg) .and. message /= "") errmsg = message
+        else if (bridge%error == "") then
+            bridge%error = message
+        end if
+    end subroutine conclude
+end module bridge_handles

@@ -1,0 +1,278 @@
+!> Messages over MPI: this rank and the server, in a private copy of the job's communicator.
+!>
+!> Nothing here blocks inside MPI: every wait tests, spins for a moment, then yields the core, then
+!> sleeps, and looks now and then whether the launcher is still alive.
+module bridge_mpi
+    ! The routines with a choice of buffer have no interface in some MPI libraries' modules and so
+    ! cannot be named here; all their buffers are of one type, integer(int32).
+    use mpi, only: MPI_ADDRESS_KIND, MPI_APPNUM, MPI_BYTE, MPI_COMM_NULL, MPI_COMM_WORLD, &
+        MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_REQUEST_NULL, MPI_STATUSES_IGNORE, MPI_Wtime
+    use bridge_kinds, only: error_unit, int32, int64, message_length, real64
+    use bridge_protocol, only: header_from_words, header_to_words, header_words, message_header, &
+        mpi_tag_answer, mpi_tag_payload, mpi_tag_request, process_model, process_server, &
+        protocol_magic, protocol_version, tag_words
+    use bridge_system, only: exit_now, parent_process, sleep_microseconds, yield_core
+    implicit none
+    private
+
+    public :: mpi_link, link_open, link_close, send_header, receive_header, start_send
+    public :: start_receive, finish, send_text, receive_text, largest_of_ranks, give_up, seconds_now
+
+    integer, parameter, public :: no_request = MPI_REQUEST_NULL
+
+    ! How a wait grows patient, in seconds since it began and in microseconds of sleep.
+    real(real64), parameter :: spin_time = 150.0e-6_real64
+    real(real64), parameter :: yield_time = 2.0e-3_real64
+    integer, parameter :: longest_sleep = 1000
+    real(real64), parameter :: look_around = 0.2_real64  !! s between checks of the launcher
+
+    real(real64), parameter :: for_ever = -1.0_real64
+
+    type :: mpi_link
+        integer :: world = MPI_COMM_NULL   !! private copy of the job's communicator
+        integer :: model = MPI_COMM_NULL   !! private copy of the model's communicator
+        integer :: server = -1             !! rank of the server in `world`; -1: stand-alone
+        integer :: rank = 0                !! rank in the model
+        integer :: size = 1                !! ranks of the model
+        integer :: instance = 0
+        integer :: parent = 0              !! process id of the launcher
+        real(real64) :: timeout = 300.0_real64  !! s of silence in the middle of an exchange
+        integer(int32) :: outgoing(header_words) = 0
+    end type mpi_link
+
+contains
+
+    !> Show who we are, see who is there, and split the job. Collective over `comm_in`.
+    subroutine link_open(link, comm_in, comm_model, timeout, message)
+        type(mpi_link), intent(inout), target :: link
+        integer, intent(in) :: comm_in
+        integer, intent(out) :: comm_model
+        real(real64), intent(in) :: timeout  !! s
+        character(message_length), intent(out) :: message
+        integer(int32), allocatable, asynchronous :: tags(:, :)
+        integer :: n, ierr, request, rank, i, servers
+        logical :: required
+
+        message = ""
+        comm_model = MPI_COMM_NULL
+        link%parent = parent_process()
+        link%timeout = timeout
+        link%instance = instance_label()
+        call MPI_Comm_size(comm_in, n, ierr)
+        call MPI_Comm_rank(comm_in, rank, ierr)
+        allocate (tags(tag_words, n))
+        tags = 0
+        tags(:, rank + 1) = own_tag(link%instance)
+        call MPI_Iallgather(MPI_IN_PLACE, 0, MPI_INTEGER, tags, tag_words, MPI_INTEGER, comm_in, &
+            request, ierr)
+        call wait_for(link, [request], timeout, "the other programs of the job to start")
+        servers = 0
+        do i = 1, n
+            if (tags(1, i) /= protocol_magic .or. tags(2, i) /= protocol_version) then
+                write (message, "(4(a, i0), a)") "rank ", i - 1, " speaks protocol version ", &
+                    tags(2, i), ", rank ", rank, " speaks ", protocol_version, &
+                    ": rebuild the model and reinstall the Python package from one release"
+                return
+            end if
+            if (tags(3, i) == process_server) then
+                servers = servers + 1
+                link%server = i - 1
+            end if
+        end do
+        if (servers > 1) message = "more than one process of the job is a server: start one"
+        required = server_required()
+        if (servers == 0 .and. required) message = "NEMO_BRIDGE_SERVER=required, but "// &
+            "no process of this MPI job is a server: start both programs with one mpirun, "// &
+            "and use the same MPI library for both"
+        if (message /= "") return
+        call MPI_Comm_dup(comm_in, link%world, ierr)
+        call MPI_Comm_split(comm_in, link%instance, rank, comm_model, ierr)
+        call MPI_Comm_dup(comm_model, link%model, ierr)
+        call MPI_Comm_rank(link%model, link%rank, ierr)
+        call MPI_Comm_size(link%model, link%size, ierr)
+    end subroutine link_open
+
+    !> Record that tells the others who we are. Its layout must never change.
+    function own_tag(instance) result(tag)
+        integer, intent(in) :: instance
+        integer(int32) :: tag(tag_words)
+        tag = 0
+        tag(1) = protocol_magic
+        tag(2) = protocol_version
+        tag(3) = process_model
+        tag(4) = int(instance, int32)
+    end function own_tag
+
+    !> Which model instance this rank belongs to: the program's number on the command line, or the
+    !> environment variable for launchers that do not number programs.
+    function instance_label() result(label)
+        integer :: label, ierr, length, status
+        integer(MPI_ADDRESS_KIND) :: number
+        logical :: found
+        character(16) :: text
+
+        label = 0
+        call MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_APPNUM, number, found, ierr)
+        if (found) label = int(number)
+        call get_environment_variable("NEMO_BRIDGE_INSTANCE", text, length, status)
+        if (status == 0 .and. length > 0) read (text, *, iostat=status) label
+    end function instance_label
+
+    !> Does the launcher insist that there is a server? Guards against a job that fell apart into
+    !> worlds of one process, each taking itself for stand-alone.
+    function server_required() result(required)
+        logical :: required
+        integer :: length, status
+        character(16) :: text
+        call get_environment_variable("NEMO_BRIDGE_SERVER", text, length, status)
+        required = status == 0 .and. text == "required"
+    end function server_required
+
+    !> Give back the private communicators. Collective.
+    subroutine link_close(link)
+        type(mpi_link), intent(inout) :: link
+        integer :: ierr
+        if (link%world /= MPI_COMM_NULL) call MPI_Comm_free(link%world, ierr)
+        if (link%model /= MPI_COMM_NULL) call MPI_Comm_free(link%model, ierr)
+    end subroutine link_close
+
+    !> Send a header to the server.
+    subroutine send_header(link, header)
+        type(mpi_link), intent(inout) :: link
+        type(message_header), intent(in) :: header
+        integer :: request, ierr
+        link%outgoing = header_to_words(header)
+        call MPI_Isend(link%outgoing, 4*header_words, MPI_BYTE, link%server, mpi_tag_answer, &
+            link%world, request, ierr)
+        call wait_for(link, [request], link%timeout, "the server to take an answer")
+    end subroutine send_header
+
+    !> Wait for the server's next request, as long as it takes.
+    subroutine receive_header(link, header)
+        type(mpi_link), intent(inout) :: link
+        type(message_header), intent(out) :: header
+        integer(int32), asynchronous :: words(header_words)
+        integer :: request, ierr
+        logical :: valid
+        call MPI_Irecv(words, 4*header_words, MPI_BYTE, link%server, mpi_tag_request, &
+            link%world, request, ierr)
+        call wait_for(link, [request], for_ever, "a request")
+        call header_from_words(words, header, valid)
+        if (.not. valid) call give_up(link, "the server sent a header that is not of this protocol")
+    end subroutine receive_header
+
+    !> Begin sending `words`, which must stay untouched until `finish`.
+    subroutine start_send(link, words, request)
+        type(mpi_link), intent(in) :: link
+        integer(int32), intent(in), contiguous, target :: words(:)
+        integer, intent(out) :: request
+        integer :: ierr
+        call MPI_Isend(words, 4*size(words), MPI_BYTE, link%server, mpi_tag_payload, &
+            link%world, request, ierr)
+    end subroutine start_send
+
+    !> Begin receiving `words`, defined after `finish`.
+    subroutine start_receive(link, words, request)
+        type(mpi_link), intent(in) :: link
+        integer(int32), intent(inout), contiguous, target, asynchronous :: words(:)
+        integer, intent(out) :: request
+        integer :: ierr
+        call MPI_Irecv(words, 4*size(words), MPI_BYTE, link%server, mpi_tag_payload, &
+            link%world, request, ierr)
+    end subroutine start_receive
+
+    !> Wait for a send or receive that was begun.
+    subroutine finish(link, request)
+        type(mpi_link), intent(in) :: link
+        integer, intent(inout) :: request
+        if (request == MPI_REQUEST_NULL) return
+        call wait_for(link, [request], link%timeout, "the server to exchange a field")
+        request = MPI_REQUEST_NULL
+    end subroutine finish
+
+    !> Send a text payload, padded with blanks to whole words.
+    subroutine send_text(link, text)
+        type(mpi_link), intent(in) :: link
+        character(*), intent(in) :: text
+        integer(int32) :: words((len(text) + 3)/4)
+        integer :: request
+        words = transfer(text//"   ", words, size(words))
+        call start_send(link, words, request)
+        call finish(link, request)
+    end subroutine send_text
+
+    !> Receive a text payload of known length, sent as whole words.
+    subroutine receive_text(link, text)
+        type(mpi_link), intent(in) :: link
+        character(*), intent(out) :: text
+        integer(int32), target, asynchronous :: words((len(text) + 3)/4)
+        integer :: request
+        call start_receive(link, words, request)
+        call finish(link, request)
+        text = transfer(words, text)
+    end subroutine receive_text
+
+    !> Maximum of `value` over the model's ranks. Collective.
+    subroutine largest_of_ranks(link, value)
+        type(mpi_link), intent(in) :: link
+        integer, intent(inout) :: value
+        integer :: ierr
+        if (link%size > 1) call MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_INTEGER, MPI_MAX, &
+            link%model, ierr)
+    end subroutine largest_of_ranks
+
+    !> Time on the wall, in s from some moment on.
+    function seconds_now() result(seconds)
+        real(real64) :: seconds
+        seconds = MPI_Wtime()
+    end function seconds_now
+
+    !> Wait until all `requests` are complete, without burning the core.
+    subroutine wait_for(link, requests, timeout, what)
+        type(mpi_link), intent(in) :: link
+        integer, intent(in) :: requests(:)
+        real(real64), intent(in) :: timeout  !! s; negative: for ever
+        character(*), intent(in) :: what     !! what we wait for, for the error message
+        integer :: pending(size(requests)), ierr, pause
+        real(real64) :: start, waited, looked
+        logical :: done
+
+        pending = requests
+        call MPI_Testall(size(pending), pending, done, MPI_STATUSES_IGNORE, ierr)
+        if (done) return
+        start = MPI_Wtime()
+        looked = 0
+        pause = 20
+        do
+            call MPI_Testall(size(pending), pending, done, MPI_STATUSES_IGNORE, ierr)
+            if (done) return
+            waited = MPI_Wtime() - start
+            if (waited < spin_time) cycle
+            if (waited < yield_time) then
+                call yield_core()
+                cycle
+            end if
+            if (waited > looked + look_around) then
+                looked = waited
+                if (parent_process() /= link%parent) call give_up(link, "the launcher is gone")
+                if (timeout >= 0 .and. waited > timeout) then
+                    call give_up(link, "waited in vain for "//what)
+                end if
+            end if
+            call sleep_microseconds(pause)
+            pause = min(2*pause, longest_sleep)
+        end do
+    end subroutine wait_for
+
+    !> End the whole job with a non-zero code: nothing sensible can follow.
+    subroutine give_up(link, reason)
+        type(mpi_link), intent(in) :: link
+        character(*), intent(in) :: reason
+        integer :: ierr
+        write (error_unit, "(a, i0, 3a)") "nemo-bridge: model rank ", link%rank, ": ", &
+            trim(reason), "; ending the job"
+        ! MPI_Abort asks the launcher to end the job; without a launcher it may wait for ever.
+        if (parent_process() == link%parent) call MPI_Abort(MPI_COMM_WORLD, 1, ierr)
+        call exit_now(1)
+    end subroutine give_up
+end module bridge_mpi

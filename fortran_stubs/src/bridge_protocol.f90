@@ -1,0 +1,117 @@
+!> The wire: verbs, header, dtype codes and version. Twin of `bridge/protocol.py`; a test compares
+!> the two files constant by constant.
+!>
+!> A message is a header of 64 bytes (16 words of 32 bits, in the machine's own byte order) and,
+!> for some verbs, a payload sent separately: text, a list of field numbers, or the values of a
+!> field, level after level, each with i running fastest.
+module bridge_protocol
+    use bridge_kinds, only: int32, int64, max_rank
+    implicit none
+    private
+
+    public :: message_header, header_to_words, header_from_words, levels_per_chunk
+
+    integer(int32), parameter, public :: protocol_magic = 1312969287  !! "NBRG"
+    integer(int32), parameter, public :: protocol_version = 1
+    integer, parameter, public :: header_words = 16
+    integer, parameter, public :: tag_words = 8        !! record that each process shows at start
+    integer, parameter, public :: chunk_bytes = 1048576  !! large fields travel in such pieces
+
+    ! Role of a process in the job.
+    integer(int32), parameter, public :: process_model = 1
+    integer(int32), parameter, public :: process_server = 2
+
+    ! Requests of the server.
+    integer(int32), parameter, public :: verb_hello = 1
+    integer(int32), parameter, public :: verb_set = 2
+    integer(int32), parameter, public :: verb_get = 3
+    integer(int32), parameter, public :: verb_run = 4
+    integer(int32), parameter, public :: verb_snapshot = 5
+    integer(int32), parameter, public :: verb_restore = 6
+    integer(int32), parameter, public :: verb_save = 7
+    integer(int32), parameter, public :: verb_load = 8
+    integer(int32), parameter, public :: verb_drop = 9
+    integer(int32), parameter, public :: verb_stop = 10
+
+    ! Answers of the model.
+    integer(int32), parameter, public :: verb_reply = 20
+    integer(int32), parameter, public :: verb_record = 21
+    integer(int32), parameter, public :: verb_outcome = 22
+    integer(int32), parameter, public :: verb_heartbeat = 23
+
+    integer(int32), parameter, public :: status_ok = 0
+    integer(int32), parameter, public :: status_error = 1
+    integer(int32), parameter, public :: status_blew_up = 2
+
+    integer(int32), parameter, public :: dtype_real64 = 1
+    integer(int32), parameter, public :: dtype_real32 = 2
+    integer(int32), parameter, public :: dtype_int32 = 3
+    integer(int32), parameter, public :: dtype_logical = 4  !! travels as int32, 0 or 1
+
+    ! MPI tags. Control and data differ, so that a header is never taken for values.
+    integer, parameter, public :: mpi_tag_request = 101
+    integer, parameter, public :: mpi_tag_answer = 102
+    integer, parameter, public :: mpi_tag_payload = 103
+
+    ! What a registered name is to the model.
+    integer(int32), parameter, public :: bridge_parameter = 1   !! tunable scalar or field
+    integer(int32), parameter, public :: bridge_state = 2       !! prognostic; saved by snapshots
+    integer(int32), parameter, public :: bridge_forcing = 3     !! written by Python before a step
+    integer(int32), parameter, public :: bridge_diagnostic = 4  !! readable only
+    integer(int32), parameter, public :: bridge_static = 5      !! grid and masks; read once
+
+    type :: message_header
+        integer(int32) :: verb = 0
+        integer(int32) :: status = status_ok
+        integer(int32) :: field = 0            !! number of the field, from 1
+        integer(int32) :: dtype = 0
+        integer(int32) :: ndims = 0
+        integer(int32) :: extents(max_rank) = 0  !! i, j, k, ... of the payload (this rank's tile)
+        integer(int32) :: count = 0            !! steps to run, or bytes of a text payload
+        integer(int32) :: argument = 0         !! slot, recording interval, or verb answered
+        integer(int64) :: step = 0             !! model step; a reply to snapshot carries a hash
+    end type message_header
+
+contains
+
+    !> Header as the 16 words that travel.
+    pure function header_to_words(header) result(words)
+        type(message_header), intent(in) :: header
+        integer(int32) :: words(header_words)
+        words(1) = protocol_magic
+        words(2) = protocol_version
+        words(3) = header%verb
+        words(4) = header%status
+        words(5) = header%field
+        words(6) = header%dtype
+        words(7) = header%ndims
+        words(8:12) = header%extents
+        words(13) = header%count
+        words(14) = header%argument
+        words(15:16) = transfer(header%step, words(15:16))
+    end function header_to_words
+
+    !> Header from words; `valid` is false when magic or version are not ours.
+    pure subroutine header_from_words(words, header, valid)
+        integer(int32), intent(in) :: words(header_words)
+        type(message_header), intent(out) :: header
+        logical, intent(out) :: valid
+        valid = words(1) == protocol_magic .and. words(2) == protocol_version
+        header%verb = words(3)
+        header%status = words(4)
+        header%field = words(5)
+        header%dtype = words(6)
+        header%ndims = words(7)
+        header%extents = words(8:12)
+        header%count = words(13)
+        header%argument = words(14)
+        header%step = transfer(words(15:16), header%step)
+    end subroutine header_from_words
+
+    !> How many levels of `level_bytes` travel in one message: at least one, about `chunk_bytes`.
+    pure function levels_per_chunk(level_bytes) result(levels)
+        integer(int64), intent(in) :: level_bytes  !! bytes of one (i, j) level of the tile
+        integer :: levels
+        levels = max(1, int(chunk_bytes/max(1_int64, level_bytes)))
+    end function levels_per_chunk
+end module bridge_protocol

@@ -1,0 +1,282 @@
+!> What a model has registered: names, roles, where the data are, and how to reach them.
+!>
+!> An entry is reached either in place, through the address of TARGET data, or through a pair of
+!> get and put routines that do plain assignments, for data that the compiler does not know to be
+!> a target. In both cases the library sees the full local array, halos included, as words of 32
+!> bits: integer moves keep every bit, also of a NaN.
+module bridge_registry
+    use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc, c_null_ptr, c_ptr
+    use bridge_kinds, only: int32, int64, max_rank, message_length, name_length, real64
+    use bridge_protocol, only: bridge_diagnostic, bridge_forcing, bridge_parameter, &
+        bridge_state, bridge_static, dtype_logical, dtype_real64
+    implicit none
+    private
+
+    public :: grid_layout, registry_entry, registry, bridge_getter, bridge_putter
+    public :: add_entry, find_entry, resolve, store, local_words, wire_extents
+    public :: level_words, level_count, pack_levels, unpack_levels
+
+    abstract interface
+        !> Copy the model's data into `values`, the full local array with i running fastest.
+        subroutine bridge_getter(name, values)
+            import :: real64
+            character(*), intent(in) :: name
+            real(real64), intent(out) :: values(:)
+        end subroutine bridge_getter
+        !> Copy `values`, the full local array with i running fastest, into the model's data.
+        subroutine bridge_putter(name, values)
+            import :: real64
+            character(*), intent(in) :: name
+            real(real64), intent(in) :: values(:)
+        end subroutine bridge_putter
+    end interface
+
+    !> The global grid and the tile of this rank, in cells, halos not counted.
+    type :: grid_layout
+        integer :: global_shape(3) = 0         !! nx, ny, nz
+        integer :: tile_start(2) = 1           !! global (i, j) of the first inner cell, from 1
+        integer :: tile_shape(2) = 0           !! inner cells of this rank
+        integer :: halo = 0                    !! width of the halo of arrays that have one
+        logical :: periodic(2) = .false.       !! in i, in j
+        character(4) :: fold = "none"          !! north fold: none, T or F pivot
+        real(real64) :: time_step = 0.0_real64  !! s
+        logical :: known = .false.
+    end type grid_layout
+
+    type :: registry_entry
+        character(name_length) :: name = ""
+        integer(int32) :: role = bridge_diagnostic
+        character(1) :: point = " "            !! T U V W F, or blank
+        character(32) :: units = "1"
+        integer(int32) :: dtype = dtype_real64
+        integer :: ndims = 0
+        integer :: extents(max_rank) = 1       !! of the full local array
+        integer :: halo = 0                    !! of this array: 0 or the grid's
+        logical :: tiled = .false.             !! lies on the horizontal grid
+        integer, pointer :: level => null()    !! current index of the last dimension, if rotating
+        type(c_ptr) :: address = c_null_ptr
+        procedure(bridge_getter), pointer, nopass :: getter => null()
+        procedure(bridge_putter), pointer, nopass :: putter => null()
+    end type registry_entry
+
+    type :: registry
+        type(registry_entry), allocatable :: entries(:)
+        integer :: count = 0
+        real(real64), pointer :: scratch(:) => null()  !! local array of an entry with callbacks
+    end type registry
+
+contains
+
+    !> Check an entry against the grid and append it; `message` is blank when all is well.
+    subroutine add_entry(names, grid, entry, message)
+        type(registry), intent(inout) :: names
+        type(grid_layout), intent(in) :: grid
+        type(registry_entry), intent(in) :: entry
+        character(message_length), intent(out) :: message
+        type(registry_entry), allocatable :: larger(:)
+
+        message = ""
+        if (.not. allocated(names%entries)) allocate (names%entries(32))
+        if (find_entry(names, entry%name) > 0) then
+            message = "'"//trim(entry%name)//"' is registered twice: give each datum its own name"
+            return
+        end if
+        if (names%count == size(names%entries)) then
+            allocate (larger(2*names%count))
+            larger(:names%count) = names%entries
+            call move_alloc(larger, names%entries)
+        end if
+        names%entries(names%count + 1) = entry
+        call place_on_grid(names%entries(names%count + 1), grid, message)
+        if (message == "") names%count = names%count + 1
+    end subroutine add_entry
+
+    !> Decide from its extents whether an array lies on the grid, and with which halo.
+    subroutine place_on_grid(entry, grid, message)
+        type(registry_entry), intent(inout) :: entry
+        type(grid_layout), intent(in) :: grid
+        character(message_length), intent(inout) :: message
+
+        if (entry%role < bridge_parameter .or. entry%role > bridge_static) then
+            write (message, "(3a, i0)") "'", trim(entry%name), "': unknown role ", entry%role
+        else if (associated(entry%level) .and. entry%ndims == 0) then
+            message = "'"//trim(entry%name)//"': level= needs an array"
+        end if
+        if (message /= "" .or. entry%ndims - merge(1, 0, associated(entry%level)) < 2) return
+        if (.not. grid%known) then
+            message = "call bridge_grid before registering the array '"//trim(entry%name)//"'"
+        else if (all(entry%extents(:2) == grid%tile_shape + 2*grid%halo)) then
+            entry%tiled = .true.
+            entry%halo = grid%halo
+        else if (all(entry%extents(:2) == grid%tile_shape)) then
+            entry%tiled = .true.
+        else
+            write (message, "(3a, 2(i0, a), 2(i0, a), a, i0)") "'", trim(entry%name), "' is ", &
+                entry%extents(1), " by ", entry%extents(2), " but the tile of this rank is ", &
+                grid%tile_shape(1), " by ", grid%tile_shape(2), &
+                ": register the tile itself or the tile with halos of width ", grid%halo
+        end if
+    end subroutine place_on_grid
+
+    !> Number of the entry called `name`, 0 if there is none.
+    pure function find_entry(names, name) result(number)
+        type(registry), intent(in) :: names
+        character(*), intent(in) :: name
+        integer :: number, i
+        number = 0
+        do i = 1, names%count
+            if (names%entries(i)%name == name) number = i
+        end do
+    end function find_entry
+
+    !> Words of 32 bits per element.
+    pure function element_words(entry) result(words)
+        type(registry_entry), intent(in) :: entry
+        integer :: words
+        words = merge(2, 1, entry%dtype == dtype_real64)
+    end function element_words
+
+    !> Words of the full local array, halos and all time levels included.
+    pure function local_words(entry) result(words)
+        type(registry_entry), intent(in) :: entry
+        integer(int64) :: words
+        words = product(int(entry%extents, int64))*element_words(entry)
+    end function local_words
+
+    !> Point `words` at the full local array; with callbacks, at a fresh copy in the scratch space.
+    subroutine resolve(names, number, words)
+        type(registry), intent(inout) :: names
+        integer, intent(in) :: number
+        integer(int32), pointer, contiguous, intent(out) :: words(:)
+        integer(int64) :: n
+
+        n = local_words(names%entries(number))
+        if (.not. associated(names%entries(number)%getter)) then
+            call c_f_pointer(names%entries(number)%address, words, [n])
+            return
+        end if
+        if (associated(names%scratch)) then
+            if (size(names%scratch, kind=int64) < n/2) deallocate (names%scratch)
+        end if
+        if (.not. associated(names%scratch)) allocate (names%scratch(n/2))
+        call names%entries(number)%getter(trim(names%entries(number)%name), names%scratch(:n/2))
+        call c_f_pointer(c_loc(names%scratch), words, [n])
+    end subroutine resolve
+
+    !> After words of `resolve` have been changed: hand them to the model where it needs that.
+    subroutine store(names, number)
+        type(registry), intent(in) :: names
+        integer, intent(in) :: number
+        if (.not. associated(names%entries(number)%putter)) return
+        call names%entries(number)%putter(trim(names%entries(number)%name), &
+            names%scratch(:local_words(names%entries(number))/2))
+    end subroutine store
+
+    !> Shape that travels: without halos and without the rotating last dimension.
+    pure subroutine wire_extents(entry, ndims, extents)
+        type(registry_entry), intent(in) :: entry
+        integer(int32), intent(out) :: ndims
+        integer(int32), intent(out) :: extents(max_rank)
+        ndims = entry%ndims
+        if (associated(entry%level)) ndims = ndims - 1
+        extents = 0
+        extents(:ndims) = entry%extents(:ndims)
+        if (entry%tiled) extents(:2) = extents(:2) - 2*entry%halo
+    end subroutine wire_extents
+
+    !> Words of one level that travels: of one (i, j) tile, or of the whole if not on the grid.
+    pure function level_words(entry) result(words)
+        type(registry_entry), intent(in) :: entry
+        integer :: words
+        integer(int32) :: ndims, extents(max_rank)
+        call wire_extents(entry, ndims, extents)
+        if (entry%tiled) ndims = 2
+        words = product(extents(:ndims))*element_words(entry)
+    end function level_words
+
+    !> Number of levels that travel.
+    pure function level_count(entry) result(levels)
+        type(registry_entry), intent(in) :: entry
+        integer :: levels
+        integer(int32) :: ndims, extents(max_rank)
+        call wire_extents(entry, ndims, extents)
+        levels = 1
+        if (entry%tiled) levels = product(extents(3:ndims))
+    end function level_count
+
+    !> Words before the first one that travels of `level` (from 1), and between two rows of it.
+    pure subroutine level_position(entry, level, first, stride)
+        type(registry_entry), intent(in) :: entry
+        integer, intent(in) :: level
+        integer(int64), intent(out) :: first, stride
+        integer(int64) :: per_level, element
+        integer :: number
+
+        element = element_words(entry)
+        number = level - 1
+        if (associated(entry%level)) then
+            number = number + (entry%level - 1)*level_count(entry)
+        end if
+        if (entry%tiled) then
+            stride = entry%extents(1)*element
+            per_level = stride*entry%extents(2)
+            first = number*per_level + entry%halo*(stride + element)
+        else
+            stride = level_words(entry)
+            first = number*stride
+        end if
+    end subroutine level_position
+
+    !> Copy `levels` levels from `first_level` on, without halos, into `buffer`.
+    subroutine pack_levels(entry, words, first_level, levels, buffer)
+        type(registry_entry), intent(in) :: entry
+        integer(int32), intent(in), contiguous :: words(:)      !! full local array
+        integer, intent(in) :: first_level, levels
+        integer(int32), intent(inout), contiguous :: buffer(:)  !! [levels*level_words]
+        integer(int64) :: first, stride
+        integer :: level, row, rows, n, at
+
+        rows = row_count(entry)
+        n = level_words(entry)/rows
+        at = 0
+        do level = first_level, first_level + levels - 1
+            call level_position(entry, level, first, stride)
+            do row = 1, rows
+                buffer(at + 1:at + n) = words(first + 1:first + n)
+                at = at + n
+                first = first + stride
+            end do
+        end do
+        if (entry%dtype == dtype_logical) buffer(:at) = merge(1_int32, 0_int32, buffer(:at) /= 0)
+    end subroutine pack_levels
+
+    !> The inverse of `pack_levels`: fill the inner cells, leave the halos alone.
+    subroutine unpack_levels(entry, words, first_level, levels, buffer)
+        type(registry_entry), intent(in) :: entry
+        integer(int32), intent(inout), contiguous :: words(:)  !! full local array
+        integer, intent(in) :: first_level, levels
+        integer(int32), intent(in), contiguous :: buffer(:)    !! [levels*level_words]
+        integer(int64) :: first, stride
+        integer :: level, row, rows, n, at
+
+        rows = row_count(entry)
+        n = level_words(entry)/rows
+        at = 0
+        do level = first_level, first_level + levels - 1
+            call level_position(entry, level, first, stride)
+            do row = 1, rows
+                words(first + 1:first + n) = buffer(at + 1:at + n)
+                at = at + n
+                first = first + stride
+            end do
+        end do
+    end subroutine unpack_levels
+
+    !> Contiguous pieces of one level.
+    pure function row_count(entry) result(rows)
+        type(registry_entry), intent(in) :: entry
+        integer :: rows
+        rows = 1
+        if (entry%tiled) rows = entry%extents(2) - 2*entry%halo
+    end function row_count
+end module bridge_registry

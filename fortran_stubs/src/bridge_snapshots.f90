@@ -1,0 +1,241 @@
+!> Snapshots: every entry with the role `state`, halos and all time levels included, in numbered
+!> slots in memory, and from there to and from files.
+module bridge_snapshots
+    use bridge_kinds, only: int32, int64, message_length
+    use bridge_protocol, only: bridge_state, protocol_magic
+    use bridge_registry, only: local_words, registry, resolve, store
+    use bridge_system, only: rename_file
+    implicit none
+    private
+
+    public :: snapshot_slot, take_snapshot, restore_snapshot, save_snapshot, load_snapshot
+    public :: drop_snapshot
+
+    integer(int32), parameter :: file_version = 1
+    integer, parameter :: highest_slot = 65535
+
+    type :: snapshot_slot
+        integer(int32), allocatable :: words(:)  !! all state, entry after entry
+        integer(int64) :: step = 0
+        integer(int64) :: hash = 0
+    end type snapshot_slot
+
+contains
+
+    !> Copy the state into `slot`, replacing what was there.
+    subroutine take_snapshot(slots, slot, names, step, message)
+        type(snapshot_slot), intent(inout), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        type(registry), intent(inout) :: names
+        integer(int64), intent(in) :: step
+        character(message_length), intent(out) :: message
+        integer(int32), pointer, contiguous :: words(:)
+        integer(int64) :: n, at
+        integer :: i
+
+        call make_room(slots, slot, message)
+        if (message /= "") return
+        n = state_words(names)
+        if (allocated(slots(slot)%words)) then
+            if (size(slots(slot)%words, kind=int64) /= n) deallocate (slots(slot)%words)
+        end if
+        if (.not. allocated(slots(slot)%words)) allocate (slots(slot)%words(n))
+        at = 0
+        do i = 1, names%count
+            if (names%entries(i)%role /= bridge_state) cycle
+            call resolve(names, i, words)
+            slots(slot)%words(at + 1:at + size(words, kind=int64)) = words
+            at = at + size(words, kind=int64)
+        end do
+        slots(slot)%step = step
+        slots(slot)%hash = hash_of(slots(slot)%words, step)
+    end subroutine take_snapshot
+
+    !> Bring the state of `slot` back, bit by bit, and the step with it.
+    subroutine restore_snapshot(slots, slot, names, step, message)
+        type(snapshot_slot), intent(in), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        type(registry), intent(inout) :: names
+        integer(int64), intent(inout) :: step
+        character(message_length), intent(out) :: message
+        integer(int32), pointer, contiguous :: words(:)
+        integer(int64) :: at
+        integer :: i
+
+        call check_slot(slots, slot, message)
+        if (message /= "") return
+        at = 0
+        do i = 1, names%count
+            if (names%entries(i)%role /= bridge_state) cycle
+            call resolve(names, i, words)
+            words = slots(slot)%words(at + 1:at + size(words, kind=int64))
+            at = at + size(words, kind=int64)
+            call store(names, i)
+        end do
+        step = slots(slot)%step
+    end subroutine restore_snapshot
+
+    !> Write `slot` to the file of this rank: first under another name, then renamed.
+    subroutine save_snapshot(slots, slot, path, rank, ranks, message)
+        type(snapshot_slot), intent(in), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        character(*), intent(in) :: path
+        integer, intent(in) :: rank, ranks
+        character(message_length), intent(out) :: message
+        character(:), allocatable :: file
+        character(message_length) :: reason
+        integer :: unit, code
+        logical :: renamed
+
+        call check_slot(slots, slot, message)
+        if (message /= "") return
+        file = rank_file(path, rank)
+        open (newunit=unit, file=file//".part", form="unformatted", access="stream", &
+            status="replace", action="write", iostat=code, iomsg=reason)
+        if (code == 0) then
+            write (unit, iostat=code, iomsg=reason) protocol_magic, file_version, &
+                int([rank, ranks], int32), slots(slot)%step, slots(slot)%hash, &
+                size(slots(slot)%words, kind=int64), slots(slot)%words
+            if (code == 0) close (unit, iostat=code, iomsg=reason)
+        end if
+        if (code == 0) then
+            call rename_file(file//".part", file, renamed)
+            if (.not. renamed) reason = "it cannot be renamed"
+            if (.not. renamed) code = 1
+        end if
+        if (code /= 0) message = "cannot write the snapshot file "//file//": "//trim(reason)
+    end subroutine save_snapshot
+
+    !> Read the file of this rank into `slot`; refused unless it fits this model and tile.
+    subroutine load_snapshot(slots, slot, path, rank, ranks, names, message)
+        type(snapshot_slot), intent(inout), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        character(*), intent(in) :: path
+        integer, intent(in) :: rank, ranks
+        type(registry), intent(in) :: names
+        character(message_length), intent(out) :: message
+        integer(int32) :: mark(4)
+        integer(int64) :: step, hash, n
+        integer(int32), allocatable :: words(:)
+        character(message_length) :: reason
+        integer :: unit, code
+
+        call make_room(slots, slot, message)
+        if (message /= "") return
+        open (newunit=unit, file=rank_file(path, rank), form="unformatted", access="stream", &
+            status="old", action="read", iostat=code, iomsg=reason)
+        if (code == 0) read (unit, iostat=code, iomsg=reason) mark, step, hash, n
+        if (code == 0) then
+            if (any(mark(:2) /= [protocol_magic, file_version])) then
+                reason = "it is not a snapshot of this version"
+                code = 1
+            else if (any(mark(3:) /= [rank, ranks]) .or. n /= state_words(names)) then
+                write (reason, "(2(a, i0), a)") "it belongs to another decomposition or state (", &
+                    mark(4), " ranks; here ", ranks, "): start the model as when it was saved"
+                code = 1
+            else
+                allocate (words(n))
+                read (unit, iostat=code, iomsg=reason) words
+            end if
+        end if
+        if (code == 0) then
+            close (unit)
+            if (hash_of(words, step) /= hash) then
+                reason = "its content does not match its hash: the file is damaged"
+                code = 1
+            end if
+        end if
+        if (code /= 0) then
+            message = "cannot read the snapshot file "//rank_file(path, rank)//": "//trim(reason)
+            return
+        end if
+        call move_alloc(words, slots(slot)%words)
+        slots(slot)%step = step
+        slots(slot)%hash = hash
+    end subroutine load_snapshot
+
+    !> Forget `slot` and free its memory.
+    subroutine drop_snapshot(slots, slot, message)
+        type(snapshot_slot), intent(inout), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        character(message_length), intent(out) :: message
+        call check_slot(slots, slot, message)
+        if (message == "") deallocate (slots(slot)%words)
+    end subroutine drop_snapshot
+
+    !> Words of all state.
+    pure function state_words(names) result(n)
+        type(registry), intent(in) :: names
+        integer(int64) :: n
+        integer :: i
+        n = 0
+        do i = 1, names%count
+            if (names%entries(i)%role == bridge_state) n = n + local_words(names%entries(i))
+        end do
+    end function state_words
+
+    !> Hash of the content: exclusive ors and shifts only, since Fortran integers may not overflow.
+    pure function hash_of(words, step) result(hash)
+        integer(int32), intent(in) :: words(:)
+        integer(int64), intent(in) :: step
+        integer(int64) :: hash
+        integer(int64) :: i
+        hash = ieor(7046029254386353131_int64, step)
+        do i = 1, size(words, kind=int64)
+            hash = ieor(hash, int(words(i), int64))
+            hash = ieor(hash, ishft(hash, 13))
+            hash = ieor(hash, ishft(hash, -7))
+            hash = ieor(hash, ishft(hash, 17))
+        end do
+    end function hash_of
+
+    !> The file of one rank.
+    pure function rank_file(path, rank) result(file)
+        character(*), intent(in) :: path
+        integer, intent(in) :: rank
+        character(:), allocatable :: file
+        character(8) :: number
+        write (number, "(i4.4)") rank
+        file = trim(path)//"."//trim(number)
+    end function rank_file
+
+    !> Make sure that `slots` reaches `slot`, keeping what is there.
+    subroutine make_room(slots, slot, message)
+        type(snapshot_slot), intent(inout), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        character(message_length), intent(out) :: message
+        type(snapshot_slot), allocatable :: larger(:)
+        integer :: i
+
+        message = ""
+        if (slot < 0 .or. slot > highest_slot) then
+            write (message, "(2(a, i0))") "slot ", slot, " is not between 0 and ", highest_slot
+            return
+        end if
+        if (.not. allocated(slots)) allocate (slots(0:15))
+        if (slot <= ubound(slots, 1)) return
+        allocate (larger(0:2*slot))
+        do i = 0, ubound(slots, 1)
+            call move_alloc(slots(i)%words, larger(i)%words)
+            larger(i)%step = slots(i)%step
+            larger(i)%hash = slots(i)%hash
+        end do
+        call move_alloc(larger, slots)
+    end subroutine make_room
+
+    !> Blank `message` if `slot` holds a snapshot.
+    subroutine check_slot(slots, slot, message)
+        type(snapshot_slot), intent(in), allocatable :: slots(:)
+        integer, intent(in) :: slot
+        character(message_length), intent(out) :: message
+        logical :: filled
+
+        message = ""
+        filled = .false.
+        if (allocated(slots)) then
+            if (slot >= 0 .and. slot <= ubound(slots, 1)) filled = allocated(slots(slot)%words)
+        end if
+        if (.not. filled) write (message, "(a, i0, a)") "slot ", slot, &
+            " holds no snapshot: take or load one first"
+    end subroutine check_slot
+end module bridge_snapshots
