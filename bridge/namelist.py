@@ -197,7 +197,8 @@ def _check_shape(path: Path, text: str) -> None:
     def refuse(line: int, what: str) -> None:
         raise ConfigurationError(f"{path}, line {line}: {what}")
 
-    group, opened, seen, assigned = "", 0, {}, False
+    seen: dict[str, int] = {}
+    group, opened, assigned = "", 0, False
     for number, line in enumerate(text.splitlines(), start=1):
         code = _without_comment(line)
         if not code.strip():
