@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gsw
 import numpy as np
 import pytest
 import xarray as xr
@@ -180,7 +181,6 @@ def test_salt_is_never_zero_in_the_water(data: xr.Dataset, wet_levels: np.ndarra
 
 
 def test_columns_are_statically_stable(data: xr.Dataset, wet_levels: np.ndarray) -> None:
-    gsw = pytest.importorskip("gsw", reason="gsw is installed with the other packages of the tests")
     lon, lat = data.nav_lon.values, data.nav_lat.values
     interface = gsw.p_from_z(-np.cumsum(data.e3t_1d.values)[:-1, None, None], lat)
 
