@@ -115,7 +115,10 @@ class Control:
             return 1.0 / value
         if self.transform == "logit":
             # far out on the logistic curve θ rounds to a bound; the slope of x(θ) is then "very large"
-            gaps = max(value - self.lower, np.finfo(float).tiny), max(self.upper - value, np.finfo(float).tiny)
+            gaps = (
+                max(value - self.lower, np.finfo(float).tiny),
+                max(self.upper - value, np.finfo(float).tiny),
+            )
             return 1.0 / gaps[0] + 1.0 / gaps[1]
         return 1.0
 
@@ -195,6 +198,8 @@ def from_table(tables: Sequence[Mapping[str, Any]]) -> ControlVector:
         label = f"[[controls]] number {number} ({table.get('group', '?')}/{table.get('entry', '?')})"
         unknown, missing = set(table) - _KEYS - {"start"}, _KEYS - {"transform", "units"} - set(table)
         if unknown or missing:
-            raise ConfigurationError(f"{label}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}")
+            raise ConfigurationError(
+                f"{label}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
+            )
         controls.append(Control(**{key: value for key, value in table.items() if key in _KEYS}))
     return ControlVector(tuple(controls))

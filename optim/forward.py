@@ -90,7 +90,14 @@ class Forward:
     def fingerprint(self) -> str:
         """Identity of what misfits and their Jacobians depend on besides the run: data and controls."""
         blocks = [
-            (b.operator.field, b.operator.time_weights, b.operator.index, b.operator.point_weights, b.values, b.sigma)
+            (
+                b.operator.field,
+                b.operator.time_weights,
+                b.operator.index,
+                b.operator.point_weights,
+                b.values,
+                b.sigma,
+            )
             for b in self.cost.blocks
         ]
         return content_hash([blocks, [repr(control) for control in self.controls.controls]])[:16]

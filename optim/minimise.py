@@ -73,6 +73,7 @@ def minimise(
             history.append(_iteration(len(history), estimator, oracle, state))
             if progress is not None:
                 progress(history[-1])
+    assert state.ending is not None
     return Solution(state.x, state.evaluation, state.ending, state.message, tuple(history), oracle.runs)
 
 
@@ -92,9 +93,7 @@ def posterior_covariance(solution: Solution, jacobian: np.ndarray | None = None)
     return (vectors / values) @ vectors.T
 
 
-def _iteration(
-    number: int, estimator: GradientEstimator, oracle: Oracle, state: MinimiserState
-) -> Iteration:
+def _iteration(number: int, estimator: GradientEstimator, oracle: Oracle, state: MinimiserState) -> Iteration:
     trial = state.trial
     assert trial is not None
     return Iteration(

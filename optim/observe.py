@@ -51,7 +51,7 @@ class ObservationOperator:
         sampled = self.time_weights.T @ np.reshape(weights, (self.time_weights.shape[0], -1))
         flat = np.zeros((shape[0], int(np.prod(shape[1:]))))
         for column in range(self.index.shape[1]):
-            np.add.at(flat, (slice(None), self.index[:, column]), sampled * self.point_weights[:, column])
+            np.add.at(flat.T, self.index[:, column], (sampled * self.point_weights[:, column]).T)
         return flat.reshape(shape)
 
 
@@ -90,7 +90,9 @@ def at_depths(
     for number, depth in enumerate(depths):
         below = int(np.searchsorted(level_depths, depth))
         if below >= nz:
-            raise ValueError(f"{field}: depth {depth} m lies below the deepest level ({level_depths[-1]:g} m)")
+            raise ValueError(
+                f"{field}: depth {depth} m lies below the deepest level ({level_depths[-1]:g} m)"
+            )
         above = max(below - 1, 0)
         gap = level_depths[below] - level_depths[above]
         share = (depth - level_depths[above]) / gap if gap > 0.0 else 0.0

@@ -41,8 +41,8 @@ class Ensemble:
         """Draw the members' directions: orthogonal as far as their number allows, random signs and rotation."""
         size = len(self.forward.controls)
         random = np.random.default_rng(key)
-        blocks = []
-        while sum(len(block) for block in blocks) < self.members:
+        blocks: list[np.ndarray] = []
+        while len(blocks) * size < self.members:
             rotation, _ = np.linalg.qr(random.standard_normal((size, size)))
             blocks.append(rotation if not blocks or len(blocks) % 2 == 0 else -blocks[-1])
         return EnsembleState(self.spread * np.concatenate(blocks)[: self.members])

@@ -65,7 +65,9 @@ class SurrogateGradient:
         tangent = self._misfit_tangent(x)
         runs = self.forward.runs - before
         if runs != expected:
-            raise AssertionError(f"the surrogate estimator must ask for {expected} real run(s), it asked for {runs}")
+            raise AssertionError(
+                f"the surrogate estimator must ask for {expected} real run(s), it asked for {runs}"
+            )
         return evaluation_at(self.forward, x, tangent, runs), None
 
     def _misfit_tangent(self, x: np.ndarray) -> TangentLinear:

@@ -51,7 +51,11 @@ class LBFGS:
         assert here.grad is not None
         trial = oracle.probe(oracle.project(here.x + step))
         slope = float((trial.x - here.x) @ here.grad)
-        if trial.ok and trial.value <= here.value + self.armijo * min(slope, 0.0) and trial.value < here.value:
+        if (
+            trial.ok
+            and trial.value <= here.value + self.armijo * min(slope, 0.0)
+            and trial.value < here.value
+        ):
             accepted = oracle.evaluate(trial.x)
             return MinimiserState(trial.x, accepted, trial, True, -slope, memory=(pairs, None))
         shorter = self._cut(here, trial, slope) * step

@@ -97,7 +97,9 @@ class LevenbergMarquardt:
         hessian, gradient = jacobian.T @ jacobian, jacobian.T @ here.residual
         diagonal = np.diag(hessian)
         floor = 1e-12 * max(float(diagonal.max()), np.finfo(float).tiny)
-        step = _solve_in_bounds(oracle, here.x, hessian + memory.damping * np.diag(diagonal + floor), gradient)
+        step = _solve_in_bounds(
+            oracle, here.x, hessian + memory.damping * np.diag(diagonal + floor), gradient
+        )
         length = float(np.linalg.norm(step))
         if length > memory.radius:
             step = step * (memory.radius / length)

@@ -31,10 +31,17 @@ class StepModel:
     """
 
     def __init__(self, step: Callable, initial: Any, defaults: dict[str, float], limit: float = 1e6) -> None:
-        self.step, self.initial, self.defaults, self.limit = step, jnp.asarray(initial, float), defaults, limit
+        self.step, self.initial, self.defaults, self.limit = (
+            step,
+            jnp.asarray(initial, float),
+            defaults,
+            limit,
+        )
         self.calls = 0
         self._steps = jax.jit(
-            lambda theta, n: jax.lax.scan(lambda x, _: (step(x, theta),) * 2, self.initial, None, length=n)[1],
+            lambda theta, n: jax.lax.scan(lambda x, _: (step(x, theta),) * 2, self.initial, None, length=n)[
+                1
+            ],
             static_argnums=1,
         )
 
@@ -59,7 +66,7 @@ class StepModel:
         if not good.all():
             outcome = Outcome(OutcomeKind.BLEW_UP, int(good.sum()) + 1, "x left its range")
         kept = np.arange(record.every, int(good.sum()) + 1, record.every)
-        fields = {name: states[kept - 1][:, None, :] for name in record.fields}
+        fields = dict.fromkeys(record.fields, states[kept - 1][:, None, :])
         return Trajectory(kept, 1.0, fields, params, outcome, snapshot)
 
 
@@ -71,7 +78,10 @@ class StepSurrogate:
 
     def __init__(self, model: StepModel, step: Callable, flow: str = "model") -> None:
         self.model = model
-        self.sweep = Sweep(lambda u, theta, _: step(u, theta), flow=flow)
+        sweep = Sweep(lambda u, theta, _: step(u, theta), flow=flow)
+        # compiled once, with the recorded states as arguments: a closure would compile anew at every x
+        self._mv = jax.jit(lambda states, theta, v: forward_sweep(sweep, states, None, theta, v))
+        self._rmv = jax.jit(lambda states, theta, w: backward_sweep(sweep, states, None, theta, w))
 
     def linearise(self, trajectory: Trajectory, names: Sequence[str], fields: Sequence[str]) -> TangentLinear:
         recorded = jnp.asarray(trajectory.fields["x"][:, 0])
@@ -82,11 +92,11 @@ class StepSurrogate:
 
         def mv(v: Any) -> dict[str, Any]:
             tangent = jnp.zeros_like(theta).at[jnp.array(order)].set(jnp.asarray(v))
-            return {"x": forward_sweep(self.sweep, states, None, theta, tangent).reshape(shape)}
+            return {"x": self._mv(states, theta, tangent).reshape(shape)}
 
         def rmv(w: dict[str, Any]) -> Any:
             forcing = jnp.asarray(w["x"]).reshape(states.shape)
-            return backward_sweep(self.sweep, states, None, theta, forcing)[jnp.array(order)]
+            return self._rmv(states, theta, forcing)[jnp.array(order)]
 
         return TangentLinear(mv, rmv, jax.vmap(mv))
 
@@ -151,7 +161,9 @@ def least_squares_case(name: str) -> SimpleNamespace:
     entries = {f"t{n}": value for n, value in enumerate(start)}
     size = int(np.asarray(function(jnp.asarray(minimum))).size)
     model = StepModel(lambda x, theta: function(theta), np.zeros(size), entries)
-    controls = ControlVector(tuple(control(e, v, 1.0, v - 50.0, v + 50.0, "linear") for e, v in entries.items()))
+    controls = ControlVector(
+        tuple(control(e, v, 1.0, v - 50.0, v + 50.0, "linear") for e, v in entries.items())
+    )
     operator = ObservationOperator("x", each_record(1), np.arange(size)[:, None], np.ones((size, 1)))
     values = np.asarray(function(jnp.asarray(minimum)))
     block = Observations(operator, values, np.full(size, 1.0), name)

@@ -49,7 +49,9 @@ def test_products_and_dense_jacobian_agree(lorenz, step_surrogate, monkeypatch) 
     assert dot_product_test(products.tangent, 3, products.residual.size) < 1e-12
 
 
-def test_biased_surrogate_along_real_states_beats_its_own_rollout(lorenz, step_surrogate, biased_lorenz) -> None:
+def test_biased_surrogate_along_real_states_beats_its_own_rollout(
+    lorenz, step_surrogate, biased_lorenz
+) -> None:
     case = lorenz(steps=100)
     reference, _ = FiniteDifference(case.forward, 1e-5, central=True).evaluate(X, None)
     real, _ = SurrogateGradient(case.forward, step_surrogate(case.model, biased_lorenz)).evaluate(X, None)
@@ -113,7 +115,9 @@ def test_ensemble_drops_members_that_blow_up(lorenz) -> None:
     real_run = case.model.run
 
     def run(params, snapshot, steps, record):
-        fails = case.forward.key(X + state.offsets[0]) == lost and params == case.forward.params(X + state.offsets[0])
+        fails = case.forward.key(X + state.offsets[0]) == lost and params == case.forward.params(
+            X + state.offsets[0]
+        )
         case.model.limit = 0.0 if fails else 1e6
         return real_run(params, snapshot, steps, record)
 

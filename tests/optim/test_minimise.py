@@ -10,7 +10,7 @@ from optim.minimise import minimise, posterior_covariance
 from optim.minimisers import LBFGS, Adam, Ending, LevenbergMarquardt
 
 MINIMISERS = {
-    "adam": (Adam(rate=0.1), 800),
+    "adam": (Adam(rate=0.1), 500),
     "lbfgs": (LBFGS(), 300),
     "lm": (LevenbergMarquardt(damping=1e-3, step_tolerance=1e-9, cost_tolerance=1e-12), 60),
 }
@@ -21,10 +21,10 @@ MINIMISERS = {
 def test_minimum_is_found(least_squares, problem: str, minimiser: str) -> None:
     case = least_squares(problem)
     algorithm, budget = MINIMISERS[minimiser]
-    surrogate = ExactSurrogate(case)
-    solution = minimise(SurrogateGradient(case.forward, surrogate), algorithm, np.zeros(len(case.minimum)), budget=budget)
+    estimator = SurrogateGradient(case.forward, ExactSurrogate(case))
+    solution = minimise(estimator, algorithm, np.zeros(len(case.minimum)), budget=budget)
     # Adam creeps along Rosenbrock's valley; the others converge to rounding
-    tolerance = 0.05 if minimiser == "adam" else 1e-4
+    tolerance = 0.15 if minimiser == "adam" else 1e-4
     assert case.controls.to_values(solution.x) == pytest.approx(case.minimum, abs=tolerance)
     assert solution.runs <= budget
     assert solution.value <= min(trial.value for trial in solution.history)
@@ -58,19 +58,19 @@ def test_gauss_newton_recovers_the_truth_with_every_estimator(lorenz, step_surro
     assert case.controls.to_values(solution.x) == pytest.approx(truth, rel=1e-3)
 
 
-def test_secants_repair_a_biased_surrogate(lorenz, step_surrogate, biased_lorenz) -> None:
-    def runs_to(secants: bool) -> tuple[int, float]:
-        case = lorenz(steps=30)
-        estimator = SurrogateGradient(case.forward, step_surrogate(case.model, biased_lorenz, flow="identity"))
+def test_secants_repair_a_surrogate_that_is_no_use_alone(lorenz, step_surrogate, biased_lorenz) -> None:
+    # Over 0.6 time units (one Lyapunov time) an identity flow Jacobian points the wrong way.
+    def solve(secants: bool):
+        case = lorenz(steps=60)
+        estimator = SurrogateGradient(
+            case.forward, step_surrogate(case.model, biased_lorenz, flow="identity")
+        )
         algorithm = LevenbergMarquardt(secants=secants, cost_tolerance=1e-10)
-        solution = minimise(estimator, algorithm, np.zeros(3), budget=40)
-        enough = [trial.runs for trial in solution.history if trial.best_value < 1e-4 * solution.history[0].value]
-        return (enough[0] if enough else 1000), solution.value
+        return minimise(estimator, algorithm, np.zeros(3), budget=40)
 
-    with_secants, value = runs_to(True)
-    without, worse = runs_to(False)
-    assert with_secants < without
-    assert value < 1e-6 * max(worse, 1.0)
+    alone, repaired = solve(False), solve(True)
+    assert (alone.ending, repaired.ending) == (Ending.STALLED, Ending.CONVERGED)
+    assert repaired.value < 1e-6 * alone.value
 
 
 def test_budget_is_never_exceeded_and_the_best_point_is_returned(lorenz) -> None:
@@ -93,7 +93,7 @@ def test_trial_that_blows_up_shortens_the_step(lorenz, step_surrogate, minimiser
         "lm": LevenbergMarquardt(radius=30.0),
     }[minimiser]
     start = np.array([-1.5, 2.0, -1.0])
-    solution = minimise(estimator, algorithm, start, budget=25)
+    solution = minimise(estimator, algorithm, start, budget=15)
     assert solution.value < solution.history[0].value
     assert all(np.isfinite(trial.value) for trial in solution.history if trial.outcome == "completed")
 
@@ -117,7 +117,9 @@ def test_killed_job_resumes_without_repeating_a_run(lorenz, step_surrogate, tmp_
                     raise KeyboardInterrupt
 
             try:
-                solution = minimise(estimator, LevenbergMarquardt(), np.zeros(3), budget=30, progress=progress)
+                solution = minimise(
+                    estimator, LevenbergMarquardt(), np.zeros(3), budget=30, progress=progress
+                )
             except KeyboardInterrupt:
                 solution = None
             return solution, case.model.calls, len(ledger)
@@ -132,7 +134,9 @@ def test_killed_job_resumes_without_repeating_a_run(lorenz, step_surrogate, tmp_
 
 def test_posterior_of_a_linear_problem_is_the_textbook_one(least_squares) -> None:
     case = least_squares("linear")
-    solution = minimise(SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=20)
+    solution = minimise(
+        SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=20
+    )
     jacobian = np.asarray(solution.evaluation.tangent.columns(np.eye(3))).T
     assert np.allclose(posterior_covariance(solution), np.linalg.inv(jacobian.T @ jacobian), rtol=1e-8)
 
@@ -143,7 +147,9 @@ def test_bounds_hold_when_the_minimum_lies_outside(least_squares) -> None:
 
     near = [Control(c.group, c.entry, -1.0, 0.4, 0.0, 1.0) for c in case.controls.controls]
     case.forward.controls = ControlVector(tuple(near))
-    solution = minimise(SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=40)
+    solution = minimise(
+        SurrogateGradient(case.forward, ExactSurrogate(case)), LevenbergMarquardt(), np.zeros(3), budget=40
+    )
     values = case.forward.controls.to_values(solution.x)
     assert np.all(values <= 0.4 + 1e-12) and np.all(values >= -1.0 - 1e-12)
     assert values[2] == pytest.approx(0.4)
