@@ -6,8 +6,6 @@ STAMP := build/stamps
 JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
 FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o -name '*.c' -o -name '*.h' -o -name '*.cmake' -o -name CMakeLists.txt 2>/dev/null)
-# Results are compared bit by bit: no fused multiply-add, no fast-math.
-DEBUG_FLAGS := -O1 -g -ffp-contract=off -fcheck=all -ffpe-trap=invalid,zero,overflow -fbacktrace
 LINT_FLAGS  := -std=f2008 -Wall -Wextra -Werror -O1
 PYTEST_FLAGS ?=
 
@@ -45,7 +43,7 @@ install: $(STAMP)/install
 
 build/debug/.stamp: $(STAMP)/python $(FORTRAN)
 	@echo "+ debug build: bounds and floating-point checks"
-	@cmake -S fortran_stubs -B build/debug -DCMAKE_BUILD_TYPE=None -DCMAKE_Fortran_FLAGS="$(DEBUG_FLAGS)" > build/debug.log 2>&1 \
+	@cmake -S fortran_stubs -B build/debug -DNB_DEBUG=ON > build/debug.log 2>&1 \
 	  && cmake --build build/debug --parallel $(JOBS) >> build/debug.log 2>&1 || { cat build/debug.log; exit 1; }
 	@touch $@
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -197,8 +197,8 @@ def _last_lines(path: Path, lines: int) -> list[str]:
 # --- starting and watching ------------------------------------------------------------------------------------
 
 
-def run(job: Job) -> int:
-    """Run `job` to its end and return its exit code, non-zero on any failure.
+def run(job: Job, watch: Callable[[], None] | None = None) -> int:
+    """Run `job` to its end and return its exit code, non-zero on any failure; `watch` is called twice a second.
 
     The job gets a session of its own. Ctrl-C and SIGTERM are passed on. When mpirun ends, or is killed, no process
     of the job survives it; when this process dies, mpirun is told to end the job. On failure the last lines of
@@ -215,17 +215,19 @@ def run(job: Job) -> int:
             raise BridgeError(f"cannot start {command[0]}: {error}") from error
         relay.target = launcher
         try:
-            code = _wait(launcher, relay)
+            code = _wait(launcher, relay, watch)
         finally:
             survivors = end_session(launcher.pid)
     return _verdict(code, survivors, relay, job)
 
 
-def _wait(launcher: subprocess.Popen, relay: _Relay) -> int:
+def _wait(launcher: subprocess.Popen, relay: _Relay, watch: Callable[[], None] | None) -> int:
     while True:
         try:
             return launcher.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
+            if watch is not None:
+                watch()
             if relay.received and time.monotonic() - relay.received_at > GRACE:
                 launcher.kill()
 

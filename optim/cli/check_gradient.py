@@ -1,0 +1,41 @@
+"""`nemo-bridge check-gradient`: is the approximate gradient of an experiment any good?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge import launch
+from optim.cli.job import model_settings
+from optim.cli.server import enable_float64, live_session, progress_printer
+
+
+def check_gradient(
+    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML)")],
+    directory: Annotated[
+        Path | None, typer.Option(help="run directory [default: runs/<name of the experiment file>-check]")
+    ] = None,
+    ranks: Annotated[int | None, typer.Option(help="ranks of the model, instead of the file's")] = None,
+) -> None:
+    """Compare the gradient that EXPERIMENT would use at its start with finite differences of the model."""
+    settings = model_settings(experiment, ranks)
+    directory = directory or Path("runs") / f"{experiment.stem}-check"
+    if not launch.inside_mpi_job():
+        directory.mkdir(parents=True, exist_ok=True)
+        folder = settings.prepare(directory.resolve())
+        arguments = ["check-gradient", str(experiment.resolve()), "--directory", str(directory.resolve())]
+        sys.exit(launch.run(settings.job(arguments, folder)))
+
+    from optim.experiment import check_experiment_gradient
+
+    enable_float64()
+    for line in check_experiment_gradient(
+        experiment,
+        directory=directory,
+        session_factory=lambda: live_session(settings.timeout, settings.read_namelist()),
+        progress=progress_printer(),
+    ):
+        print(line)

@@ -1,0 +1,167 @@
+"""`nemo-bridge run`: one run of a configuration, stand-alone (spin-up) or through the bridge (recorded fields)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge import launch, namelist
+from bridge.errors import ConfigurationError, ModelBlewUp
+from bridge.model import OutcomeKind, Params, Recording
+from bridge.models import toy_ocean
+from bridge.namelist import Namelist
+from optim.cli.job import MODEL_FOLDER
+from optim.cli.server import live_session, progress_printer
+
+DAY, YEAR = 86400.0, 360 * 86400.0  # toy_ocean's calendar: 360 days
+_TIMEOUT = 300.0
+
+
+def run(
+    namelist_file: Annotated[Path, typer.Argument(metavar="NAMELIST", help="namelist of the configuration")],
+    directory: Annotated[Path, typer.Option(help="run directory")],
+    steps: Annotated[int | None, typer.Option(help="number of time steps")] = None,
+    days: Annotated[float | None, typer.Option(help="… or model days")] = None,
+    years: Annotated[float | None, typer.Option(help="… or model years of 360 days")] = None,
+    ranks: Annotated[int, typer.Option(help="ranks of the model")] = 2,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="GROUP/ENTRY=VALUE", help="change a parameter (repeatable)"),
+    ] = None,
+    restart: Annotated[Path | None, typer.Option(help="copy the final restart to this file")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="run through the bridge and record these fields, e.g. thetao,zos")
+    ] = None,
+    every: Annotated[int, typer.Option(help="record every so many steps")] = 1,
+    output: Annotated[Path | None, typer.Option(help="netCDF file for the recorded fields")] = None,
+) -> None:
+    """Run toy_ocean. Stand-alone it writes a restart; with --record it runs through the bridge."""
+    configuration = namelist.apply(toy_ocean.read_namelist(namelist_file), _parsed(settings or []))
+    length = _length(configuration, steps, days, years)
+    if record is not None:
+        _recorded(configuration, namelist_file, directory, length, ranks, Recorded(record, every, output))
+        return
+    sys.exit(_stand_alone(configuration, namelist_file.parent, directory, length, ranks, restart))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What to record, and where it goes."""
+
+    fields: str
+    every: int
+    output: Path | None
+
+
+def _parsed(settings: list[str]) -> Params:
+    """["group/entry=value", …] as Params."""
+    values: dict = {}
+    for text in settings:
+        name, separator, value = text.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise ConfigurationError(
+                f"--set {text!r}: expected GROUP/ENTRY=NUMBER, e.g. namzdf_tke/rn_ediff=0.2"
+            )
+    return namelist.unflatten(values)
+
+
+def _length(configuration: Namelist, steps: int | None, days: float | None, years: float | None) -> int:
+    """Number of time steps from exactly one of the three."""
+    if sum(given is not None for given in (steps, days, years)) != 1:
+        raise ConfigurationError("give one of --steps, --days, --years")
+    seconds = (days or 0.0) * DAY + (years or 0.0) * YEAR
+    length = steps if steps is not None else round(seconds / configuration.value("namdom", "rn_Dt"))
+    if length < 1:
+        raise ConfigurationError(f"the run should have at least 1 step, got {length}")
+    return length
+
+
+# --- stand-alone ----------------------------------------------------------------------------------------------
+
+
+def _stand_alone(
+    configuration: Namelist, base: Path, directory: Path, length: int, ranks: int, restart: Path | None
+) -> int:
+    folder = (directory / MODEL_FOLDER).resolve()
+    first = _steps_done(configuration, base)
+    ending: Params = {"namrun": {"nn_itend": first + length}}
+    if configuration.value("namrun", "nn_write") == 0:
+        ending["namrun"]["nn_write"] = max(1, length // 20)  # budgets and output at 20 times
+    configuration = namelist.apply(configuration, ending)
+    toy_ocean.prepare(folder, configuration, base)
+    job = launch.Job((launch.Program(toy_ocean.argv(), ranks, folder, folder / "model.log"),))
+    code = launch.run(job, _Follower(folder / "run.stat", first, length))
+    final = folder / str(configuration.value("namrun", "cn_ocerst_out")).strip()
+    if code == 0 and restart is not None:
+        restart.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(final, restart)
+    if code == 0:
+        print(f"restart: {restart or final}")
+    return code
+
+
+def _steps_done(configuration: Namelist, base: Path) -> int:
+    """The step number that the run starts from."""
+    if not configuration.value("namrun", "ln_rstart"):
+        return int(configuration.value("namrun", "nn_it000")) - 1
+    from netCDF4 import Dataset
+
+    path = next(p for _, entry, p in toy_ocean.input_files(configuration, base) if entry == "cn_ocerst_in")
+    with Dataset(path) as file:
+        return int(file["kt"][...])
+
+
+class _Follower:
+    """Prints the model's progress as its statistics file grows."""
+
+    def __init__(self, path: Path, first: int, length: int) -> None:
+        self._path, self._first, self._length = path, first, length
+        self._last = first
+        self._show = progress_printer()
+        path.unlink(missing_ok=True)
+
+    def __call__(self) -> None:
+        step = self._step()
+        if step > self._last:
+            self._last = step
+            done = step - self._first
+            self._show(f"step {done} of {self._length} ({100 * done // self._length} %)")
+
+    def _step(self) -> int:
+        try:
+            words = self._path.read_text().rstrip().rpartition("\n")[2].split()
+            return int(words[0])
+        except (OSError, IndexError, ValueError):
+            return self._last  # nothing written yet, or half a line
+
+
+# --- through the bridge -----------------------------------------------------------------------------------------
+
+
+def _recorded(
+    configuration: Namelist, namelist_file: Path, directory: Path, length: int, ranks: int, recorded: Recorded
+) -> None:
+    if not launch.inside_mpi_job():
+        folder = (directory / MODEL_FOLDER).resolve()
+        toy_ocean.prepare(folder, configuration, namelist_file.parent)
+        server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
+        sys.exit(launch.run(launch.server_and_model(server, toy_ocean.argv(), ranks, folder)))
+    recording = Recording(tuple(recorded.fields.replace(",", " ").split()), recorded.every)
+    with live_session(_TIMEOUT, configuration) as session:
+        trajectory = session.run({}, session.snapshot(), length, recording)
+        grid = session.describe().grid
+        if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
+            raise ModelBlewUp(trajectory.outcome.message or "the run failed", trajectory.outcome.step)
+    output = recorded.output or directory / "recorded.nc"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    trajectory.to_xarray(grid).to_netcdf(output)
+    print(f"recorded fields: {output}")

@@ -1,0 +1,93 @@
+"""`nemo-bridge tune`: from one experiment file to tuned parameters and a report."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge import launch
+from bridge.errors import ConfigurationError
+from optim.cli.job import ModelSettings, model_settings
+from optim.cli.server import enable_float64, live_session, progress_printer
+
+LEDGER_FOLDER = "ledger"
+
+
+def tune(
+    experiment: Annotated[Path, typer.Argument(help="experiment file (TOML)")],
+    directory: Annotated[
+        Path | None, typer.Option(help="run directory [default: runs/<name of the experiment file>]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the runs that the directory holds")
+    ] = False,
+    ranks: Annotated[int | None, typer.Option(help="ranks of the model, instead of the file's")] = None,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare-only", help="fill the run directory and print the mpirun command")
+    ] = False,
+) -> None:
+    """Tune the parameters that EXPERIMENT names.
+
+    Starts the MPI job itself. Inside an MPI job, as in `mpirun -n 1 nemo-bridge tune EXPERIMENT : -n 4 toy_ocean
+    namelist_cfg`, it is that job's server. The report is written to the folder `report` of the run directory.
+    """
+    settings = model_settings(experiment, ranks)
+    directory = directory or Path("runs") / experiment.stem
+    if launch.inside_mpi_job():
+        _serve(experiment, settings, directory, resume)
+        return
+    _refuse_reuse(directory, resume)
+    job = _prepare(experiment, settings, directory, resume)
+    if prepare_only:
+        print(shlex.join(launch.mpirun_command(job)))
+        return
+    sys.exit(launch.run(job))
+
+
+def _prepare(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> launch.Job:
+    """Make the run directory: a copy of the experiment file, and the folder in which the model runs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    directory = directory.resolve()
+    folder = settings.prepare(directory)
+    shutil.copyfile(experiment, directory / "experiment.toml")
+    arguments = ["tune", str(experiment.resolve()), "--directory", str(directory)]
+    return settings.job(arguments + ["--resume"] * resume, folder)
+
+
+def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> None:
+    """The server rank: tune, then write the report."""
+    from optim.experiment import run_experiment
+    from optim.report.write import write_report
+
+    enable_float64()
+    _refuse_reuse(directory, resume)
+    directory.mkdir(parents=True, exist_ok=True)
+    show = progress_printer()
+    result = run_experiment(
+        experiment,
+        resume=resume,
+        directory=directory,
+        session_factory=lambda: live_session(settings.timeout, settings.read_namelist()),
+        progress=show,
+    ).to_run_result()
+    result.write(directory)
+    folder = write_report(directory, result)
+    show(
+        f"{result.outcome}: cost {result.cost_initial:.6g} -> {result.cost_final:.6g}, {result.model_runs} model runs"
+    )
+    show(f"report: {folder / 'report.html'}")
+
+
+def _refuse_reuse(directory: Path, resume: bool) -> None:
+    holds_runs = (directory / LEDGER_FOLDER / "ledger.sqlite").exists()
+    if holds_runs and not resume:
+        raise ConfigurationError(
+            f"{directory} already holds runs: add --resume, or choose another --directory"
+        )
+    if resume and not directory.is_dir():
+        raise ConfigurationError(f"{directory}: nothing to resume, there is no such run directory")
