@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from optim.report.result import BiasMap, ParameterResult, RunResult
 
 DEEP, SEA, CORAL, SAND, GREY, LAND = "#12355b", "#1b7f8c", "#d1495b", "#e0a030", "#7c8794", "#d9d4c7"
 _OTHERS = (CORAL, SAND, "#6b4e9b", "#4f772d")
-_STYLE = {"color": "#243240", "fontsize": 10}
+_STYLE: dict[str, Any] = {"color": "#243240", "fontsize": 10}
 
 
 def to_base64(figure: Figure, dpi: int = 130) -> str:
@@ -122,14 +123,14 @@ def validation(result: RunResult) -> Figure:
     """Misfit before and after for each score, those that the tuning did not see in paler colours."""
     scores = result.validation
     figure, axes = _figure(7.2, 0.42 * len(scores) + 1.4)
-    rows = np.arange(len(scores))
+    rows = range(len(scores))
     for row, score in zip(rows, scores, strict=True):
         alpha = 1.0 if score.used else 0.5
         axes.barh(row - 0.19, score.initial, height=0.34, color=GREY, alpha=alpha)
         axes.barh(row + 0.19, score.final, height=0.34, color=SEA, alpha=alpha)
         change = (score.final / score.initial - 1.0) * 100.0 if score.initial else 0.0
         axes.text(max(score.initial, score.final), row, f"  {change:+.1f} %", va="center", **_STYLE)
-    axes.set_yticks(rows, [f"{score.name}{'' if score.used else ' (not used)'}" for score in scores])
+    axes.set_yticks(list(rows), [f"{score.name}{'' if score.used else ' (not used)'}" for score in scores])
     axes.invert_yaxis()
     axes.margins(x=0.15)
     units = {score.units for score in scores}
