@@ -78,10 +78,10 @@ def test_forward_sweep_at_the_models_own_states_is_the_exact_tangent() -> None:
 
 
 @pytest.mark.parametrize("flow", ["model", "identity"])
-@pytest.mark.parametrize("damping", [0.0, 0.3])
-def test_backward_sweep_is_the_adjoint_of_the_forward_sweep(flow: str, damping: float) -> None:
+@pytest.mark.parametrize(("damping", "substeps"), [(0.0, 1), (0.3, 1), (0.1, 3)])
+def test_backward_sweep_is_the_adjoint_of_the_forward_sweep(flow: str, damping: float, substeps: int) -> None:
     starts, frozen = recorded(THETA)
-    sweep = Sweep(step, readout=lambda s: s["a"], flow=flow, damping=damping)
+    sweep = Sweep(step, lambda s: s["a"], substeps, flow, damping)
     dtheta, forcing = jnp.array([0.4, 1.0]), RANDOM.standard_normal((6, 2))
     forward = inner_product(forward_sweep(sweep, starts, frozen, THETA, dtheta), forcing)
     backward = inner_product(dtheta, backward_sweep(sweep, starts, frozen, THETA, jnp.asarray(forcing)))
@@ -94,6 +94,16 @@ def test_identity_flow_adds_up_the_parameter_tangents() -> None:
     swept = forward_sweep(Sweep(step, flow="identity"), starts, frozen, THETA, dtheta)
     shares = jax.vmap(lambda s, f: jax.jvp(lambda t: step(s, t, f), (THETA,), (dtheta,))[1])(starts, frozen)
     assert np.allclose(swept["a"], np.cumsum(np.asarray(shares["a"]), axis=0), rtol=1e-13)
+
+
+def test_substeps_apply_the_same_linearisation_again() -> None:
+    starts, frozen = recorded(THETA)
+    once = jax.tree.map(lambda s: s[:1], starts)
+    thrice = jax.tree.map(lambda s: jnp.repeat(s, 3, axis=0), once)
+    dtheta = jnp.array([1.0, -2.0])
+    held = forward_sweep(Sweep(step, substeps=3), once, frozen[:1], THETA, dtheta)
+    repeated = forward_sweep(Sweep(step), thrice, jnp.repeat(frozen[:1], 3), THETA, dtheta)
+    assert np.allclose(held["a"][-1], repeated["a"][-1], rtol=1e-14)
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
