@@ -1,0 +1,169 @@
+"""Requests to all ranks of a model and their answers: what the verbs of a Session are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from bridge.decomposition import Tile
+from bridge.description import Entry, Registration, parse
+from bridge.errors import BridgeError, ProtocolError
+from bridge.model import Outcome, OutcomeKind
+from bridge.protocol import Header, Status, Verb, padded_extents, padded_text
+from bridge.transport.base import Transport, Window, pieces
+
+
+class RequestRefused(BridgeError):
+    """The model understood a request and said no; both sides are ready for the next one."""
+
+
+class Conversation:
+    """One model instance behind a transport: each method is one complete exchange with all of its ranks."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.open = True
+        #: in the middle of an exchange; stays so after a failure, when nobody knows what is still on the wire
+        self.interrupted = False
+        self._refusals: list[str] = []
+        self.registration: Registration = self._hello()
+
+    def ask(self, header: Header, text: str | None = None) -> list[Header]:
+        """One request to all ranks; their answers in the order of ranks."""
+        payload = None
+        if text is not None:
+            header.count = len(text.encode())
+            payload = padded_text(text)
+        with self._exchange():
+            self._to_all(header, payload)
+            return self._answers()
+
+    def put(self, values: Sequence[tuple[Entry, np.ndarray]]) -> None:
+        """Write C-contiguous global arrays; all are on their way before the first answer is awaited."""
+        with self._exchange():
+            for entry, array in values:
+                for rank in range(self.transport.ranks):
+                    self._send_field(rank, entry, array)
+            self._answers(len(values))
+
+    def fetch(self, entry: Entry, array: np.ndarray) -> None:
+        """Read an entry into a C-contiguous global array of its shape."""
+        with self._exchange():
+            self._to_all(Header(Verb.GET, field=entry.number))
+            self._answers(then=lambda rank, header: self._receive_field(rank, entry, array))
+
+    def run(
+        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
+    ) -> Outcome:
+        """Run from step `first`; records go straight into `fields[name][record number]`."""
+        numbers = np.array([entry.number for entry in entries], dtype=np.int32)
+        request = Header(Verb.RUN, count=steps, argument=every, extents=padded_extents((len(entries),)))
+
+        def record(rank: int, header: Header) -> None:
+            index = (header.step - first) // every - 1
+            for entry in entries:
+                self._receive_field(rank, entry, fields[entry.name][index : index + 1])
+
+        with self._exchange():
+            self._to_all(request, Window(numbers) if entries else None)
+            return self._follow(first, record)
+
+    def close(self) -> None:
+        """Let the model finish in its own way."""
+        self.ask(Header(Verb.STOP))
+        self.open = False
+        self.transport.close()
+
+    def _hello(self) -> Registration:
+        texts = [""] * self.transport.ranks
+
+        def keep(rank: int, header: Header) -> None:
+            texts[rank] = self._receive_text(rank, header)
+
+        with self._exchange():
+            self._to_all(Header(Verb.HELLO))
+            answers = self._answers(then=keep)
+        self.first_step = answers[0].step
+        return parse(texts)
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        if not self.open:
+            raise ProtocolError("this session is stopped: open another one")
+        if self.interrupted:
+            raise ProtocolError("an earlier exchange with this model failed half-way: start the job again")
+        self.interrupted = True
+        self._refusals = []
+        yield
+        self.transport.finish()
+        self.interrupted = False
+        if self._refusals:
+            raise RequestRefused(self._refusals[0])
+
+    def _answers(self, per_rank: int = 1, then: Callable[[int, Header], None] | None = None) -> list[Header]:
+        """Wait for answers of all ranks; the last of each rank. `then` takes what follows a good answer."""
+        last = [Header(0)] * self.transport.ranks
+        for _ in range(per_rank * self.transport.ranks):
+            rank, header = self.transport.next_answer()
+            last[rank] = header
+            if header.status == Status.ERROR:
+                self._refused(rank, header)
+            elif then is not None:
+                then(rank, header)
+        return last
+
+    def _follow(self, first: int, record: Callable[[int, Header], None]) -> Outcome:
+        """Receive records until every rank has told the outcome."""
+        waiting = set(range(self.transport.ranks))
+        outcome = Outcome(OutcomeKind.COMPLETED, first)
+        while waiting:
+            rank, header = self.transport.next_answer()
+            if header.verb == Verb.RECORD:
+                record(rank, header)
+            elif header.verb == Verb.OUTCOME:
+                waiting.discard(rank)
+                outcome = _outcome(header)
+            elif header.status == Status.ERROR:
+                waiting.discard(rank)
+                self._refused(rank, header)
+        return outcome
+
+    def _refused(self, rank: int, header: Header) -> None:
+        self._refusals.append(f"rank {rank} of the model refused: {self._receive_text(rank, header)}")
+
+    def _to_all(self, header: Header, payload: Window | bytes | None = None) -> None:
+        for rank in range(self.transport.ranks):
+            self.transport.send_header(rank, header)
+            if payload is not None:
+                self.transport.send(rank, payload)
+
+    def _receive_text(self, rank: int, header: Header) -> str:
+        buffer = np.empty(-(-header.count // 4) * 4, dtype=np.uint8)
+        self.transport.receive(rank, Window(buffer))
+        self.transport.finish()
+        return buffer.tobytes()[: header.count].decode(errors="replace")
+
+    def _tile(self, rank: int, entry: Entry) -> Tile | None:
+        return self.registration.decomposition.tiles[rank] if entry.tiled else None
+
+    def _send_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
+        tile = self._tile(rank, entry)
+        shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
+        header = Header(Verb.SET, 0, entry.number, entry.dtype_code, len(shape), padded_extents(shape))
+        self.transport.send_header(rank, header)
+        for piece in pieces(array, tile):
+            self.transport.send(rank, piece)
+
+    def _receive_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
+        """Begin to receive a rank's part; what all ranks share comes from the first."""
+        if entry.tiled or rank == 0:
+            for piece in pieces(array, self._tile(rank, entry)):
+                self.transport.receive(rank, piece)
+
+
+def _outcome(header: Header) -> Outcome:
+    if header.status == Status.BLEW_UP:
+        return Outcome(OutcomeKind.BLEW_UP, header.step, f"the model blew up at step {header.step}")
+    return Outcome(OutcomeKind.COMPLETED, header.step)

@@ -1,0 +1,132 @@
+"""What the ranks of a model say about themselves (JSON from bridge_description.f90), checked and merged."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bridge.decomposition import Decomposition, Tile
+from bridge.errors import ProtocolError
+from bridge.fields import FieldSpec, lookup
+from bridge.protocol import DTYPES, LOGICAL, Role
+
+_DIMS = {0: (), 1: ("k",), 2: ("j", "i"), 3: ("k", "j", "i")}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name. `shape` is global, in C order; `number` is what travels."""
+
+    number: int
+    name: str
+    role: Role
+    dtype_code: int
+    shape: tuple[int, ...]
+    point: str
+    units: str
+    value: Any = None  # scalars: as the model started
+
+    @property
+    def dtype(self) -> np.dtype:
+        """numpy dtype of the values on the wire."""
+        return DTYPES[self.dtype_code]
+
+    @property
+    def tiled(self) -> bool:
+        """On the horizontal grid: each rank holds a tile. Otherwise all ranks hold the whole."""
+        return len(self.shape) >= 2
+
+    @property
+    def spec(self) -> FieldSpec:
+        """Catalogue entry with the model's own units and point."""
+        known = lookup(self.name)
+        dims = _DIMS.get(len(self.shape), tuple(f"dim_{n}" for n in range(len(self.shape))))
+        return FieldSpec(
+            self.name,
+            known.nemo,
+            known.standard_name,
+            self.units or known.units,
+            self.point or known.point,
+            dims,
+        )
+
+    def as_python(self, values: np.ndarray) -> Any:
+        """A scalar as a Python number or bool; logical arrays as bool."""
+        if self.dtype_code == LOGICAL:
+            values = values.astype(bool)
+        return values if self.shape else values.item()
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Everything a model registered, and how its grid is cut."""
+
+    model: str
+    version: str
+    time_step: float
+    global_shape: tuple[int, int, int]  # nx, ny, nz
+    decomposition: Decomposition
+    entries: dict[str, Entry]
+
+    def entry(self, name: str, roles: Sequence[Role] | None = None) -> Entry:
+        """The entry called `name`; ValueError with the nearest names if there is none with such a role."""
+        found = self.entries.get(name)
+        if found is not None and (roles is None or found.role in roles):
+            return found
+        kind = "parameter" if roles == (Role.PARAMETER,) else "field or parameter"
+        names = [e.name for e in self.entries.values() if roles is None or e.role in roles]
+        if found is not None:
+            raise ValueError(f"{name!r} is a {found.role.name.lower()} of {self.model}, not a {kind}")
+        near = difflib.get_close_matches(name, names, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(names) or 'none'}"
+        raise ValueError(f"{self.model} has no {kind} {name!r}: {hint}")
+
+    def of_role(self, role: Role) -> list[Entry]:
+        """All entries with a role, as registered."""
+        return [entry for entry in self.entries.values() if entry.role == role]
+
+
+def parse(texts: Sequence[str]) -> Registration:
+    """Merge the descriptions of all ranks; ProtocolError where they contradict each other."""
+    ranks = [json.loads(text) for text in texts]
+    first = ranks[0]
+    nx, ny, nz = first["global_shape"]
+    tiles = tuple(
+        Tile(rank["tile_start"][0] - 1, rank["tile_start"][1] - 1, *rank["tile_shape"]) for rank in ranks
+    )
+    for number, rank in enumerate(ranks):
+        _check_same(first, rank, number)
+    entries = [_entry(n, field, nx, ny) for n, field in enumerate(first["fields"], start=1)]
+    return Registration(
+        first["model"],
+        first["version"],
+        first["time_step"],
+        (nx, ny, nz),
+        Decomposition(nx, ny, tiles) if nx > 0 else Decomposition(1, 1, (Tile(0, 0, 1, 1),)),
+        {entry.name: entry for entry in entries},
+    )
+
+
+def _entry(number: int, field: dict[str, Any], nx: int, ny: int) -> Entry:
+    extents = tuple(field["extents"])
+    shape = tuple(reversed(extents[2:])) + (ny, nx) if len(extents) >= 2 else extents
+    return Entry(
+        number, field["name"], Role(field["role"]), field["dtype"], shape,
+        field["point"], field["units"], field.get("value"),
+    )  # fmt: skip
+
+
+def _check_same(first: dict[str, Any], other: dict[str, Any], rank: int) -> None:
+    """All ranks must have registered the same names, in the same order, on the same grid."""
+    for key in ("model", "version", "time_step", "global_shape"):
+        if first[key] != other[key]:
+            raise ProtocolError(f"rank 0 gave {key} = {first[key]}, rank {rank} gave {other[key]}")
+    mine, theirs = ([(f["name"], f["role"], f["dtype"]) for f in d["fields"]] for d in (first, other))
+    if mine != theirs:
+        odd = sorted({f[0] for f in set(mine) ^ set(theirs)}) or "the same names in another order"
+        raise ProtocolError(f"ranks 0 and {rank} registered different fields: {odd}")

@@ -1,0 +1,255 @@
+"""A live model instance and its verbs.
+
+    with Session.over_mpi() as session:
+        start = session.snapshot()
+        result = session.run({"namzdf_tke": {"rn_ediff": 0.12}}, start, steps=40, record=Recording(("tos",), 10))
+
+This side drives: each verb sends one request to every rank of the model and collects its answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from bridge.conversation import Conversation
+from bridge.description import Entry
+from bridge.errors import ModelCrashed, ProtocolError
+from bridge.model import (
+    Grid,
+    ModelDescription,
+    OutcomeKind,
+    Params,
+    Recording,
+    Snapshot,
+    Trajectory,
+)
+from bridge.protocol import Header, Role, Verb
+from bridge.transport.base import Transport
+
+_WRITABLE = (Role.PARAMETER, Role.STATE, Role.FORCING)
+_FIELDS = (Role.STATE, Role.FORCING, Role.DIAGNOSTIC)
+
+
+class Session:
+    """One live model instance behind a transport; implements `bridge.model.Model`.
+
+    Wrong use raises ValueError before anything is sent. A refusal of the model raises RequestRefused, silence
+    beyond the transport's time-out PeerTimeout, the end of its processes ModelCrashed.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._model = Conversation(transport)
+        self._slots: set[int] = set()
+        self._grid: Grid | None = None
+        self.registration = self._model.registration
+        self.step = self._model.first_step
+        #: values that a run has unless its `params` say otherwise: those at the start, then those `set`
+        self.parameters: dict[str, Any] = {}
+        for entry in self.registration.of_role(Role.PARAMETER):
+            self.parameters[entry.name] = entry.value if not entry.shape else self.get(entry.name)
+        self._in_model = dict(self.parameters)
+
+    @classmethod
+    def over_mpi(cls, timeout: float = 300.0) -> Session:
+        """The only model instance of this MPI job. Collective with `bridge_open`; call it once per process."""
+        sessions = cls.all_over_mpi(timeout)
+        if len(sessions) > 1:
+            raise ProtocolError(f"this MPI job has {len(sessions)} model instances: use Session.all_over_mpi")
+        return sessions[0]
+
+    @classmethod
+    def all_over_mpi(cls, timeout: float = 300.0) -> list[Session]:
+        """All model instances of this MPI job, in the order of the programs on the command line."""
+        from bridge.transport.mpi_transport import open_job
+
+        return [cls(transport) for transport in open_job(timeout)]
+
+    # --- the verbs ---
+
+    def describe(self) -> ModelDescription:
+        """Name, version, time step, grid with its static arrays, fields, parameters."""
+        registration = self.registration
+        if self._grid is None:
+            static = {entry.name: self.get(entry.name) for entry in registration.of_role(Role.STATIC)}
+            self._grid = Grid(*registration.global_shape, static)
+        fields = {e.name: e.spec for e in registration.entries.values() if e.role in _FIELDS and e.shape}
+        return ModelDescription(
+            registration.model,
+            registration.version,
+            registration.time_step,
+            self._grid,
+            fields,
+            dict(self.parameters),
+        )
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Write parameters, forcing or state by name: scalars, or global arrays [(k,) j, i] (cast to the dtype).
+
+        Parameters set here are what later runs start from.
+        """
+        prepared = [(entry := self._writable(name), _as_sent(entry, value)) for name, value in values.items()]
+        self._model.put(prepared)
+        for entry, array in prepared:
+            if entry.role is Role.PARAMETER:
+                value = entry.as_python(array.copy())
+                self.parameters[entry.name] = self._in_model[entry.name] = value
+
+    def get(self, name: str, out: np.ndarray | None = None) -> Any:
+        """Current value of anything registered: a number, or the global array [(k,) j, i] (into `out` if given)."""
+        entry = self.registration.entry(name)
+        array = np.zeros(entry.shape, entry.dtype) if out is None else _checked_out(entry, out)
+        self._model.fetch(entry, array)
+        return entry.as_python(array)
+
+    def snapshot(self) -> Snapshot:
+        """Remember the full state, inside the model's memory."""
+        slot = self._free_slot()
+        answers = self._model.ask(Header(Verb.SNAPSHOT, argument=slot))
+        self._slots.add(slot)
+        return Snapshot(_content_hash(answers), slot, answers[0].step)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a remembered state back, bit by bit; the model's step rewinds with it."""
+        answers = self._model.ask(Header(Verb.RESTORE, argument=self._slot(snapshot)))
+        self.step = answers[0].step
+
+    def save(self, snapshot: Snapshot, path: Path | str) -> Snapshot:
+        """Write a snapshot to files `path`.0000, … (one per rank, each appears complete or not at all)."""
+        path = Path(path).absolute()
+        self._model.ask(Header(Verb.SAVE, argument=self._slot(snapshot)), text=str(path))
+        return Snapshot(snapshot.id, snapshot.slot, snapshot.step, path)
+
+    def load(self, path: Path | str, expected: Snapshot | None = None) -> Snapshot:
+        """Read a saved snapshot back into the model's memory (restore it to use it).
+
+        Raises ProtocolError if `expected` is given and the content is not its content.
+        """
+        path = Path(path).absolute()
+        slot = self._free_slot()
+        answers = self._model.ask(Header(Verb.LOAD, argument=slot), text=str(path))
+        self._slots.add(slot)
+        snapshot = Snapshot(_content_hash(answers), slot, answers[0].step, path)
+        if expected is not None and expected.id != snapshot.id:
+            raise ProtocolError(f"{path} holds the snapshot {snapshot.id}, expected {expected.id}")
+        return snapshot
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """Free the memory of a snapshot."""
+        slot = self._slot(snapshot)
+        self._model.ask(Header(Verb.DROP, argument=slot))
+        self._slots.remove(slot)
+
+    def run(self, params: Params, snapshot: Snapshot, steps: int, record: Recording) -> Trajectory:
+        """Restore `snapshot`, run `steps` steps with `params`, and record.
+
+        Parameters that `params` does not name have the values of `self.parameters`. A blow-up is an outcome of
+        the trajectory, with what was recorded until then; the session lives on.
+        """
+        self._apply(params)
+        self.restore(snapshot)
+        return self.advance(steps, record, params, snapshot)
+
+    def advance(
+        self, steps: int, record: Recording, params: Params | None = None, initial: Snapshot | None = None
+    ) -> Trajectory:
+        """Run on from where the model stands, with the parameters it has."""
+        entries = [self.registration.entry(name) for name in record.fields]
+        if steps < 0 or record.every < 1:
+            raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
+        first = self.step
+        fields = {e.name: np.zeros((steps // record.every, *e.shape), e.dtype) for e in entries}
+        outcome = self._model.run(first, steps, record.every, entries, fields)
+        self.step = outcome.step
+        recorded = (outcome.step - first - (outcome.kind is not OutcomeKind.COMPLETED)) // record.every
+        return Trajectory(
+            steps=first + record.every * np.arange(1, recorded + 1),
+            time_step=self.registration.time_step,
+            fields={e.name: e.as_python(fields[e.name][:recorded]) for e in entries},
+            params=params or {},
+            outcome=outcome,
+            initial=initial or Snapshot(f"step {first}", None, first),
+        )
+
+    def stop(self) -> None:
+        """Let the model finish in its own way. Nothing can be asked afterwards; a second stop does nothing."""
+        if self._model.open:
+            self._model.close()
+
+    # --- with-block ---
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ModelCrashed):
+            self._model.open = False  # nobody is left to be stopped
+        elif self._model.interrupted:
+            # The two sides are out of step, so the model cannot be asked to stop.
+            self._model.open = False
+            traceback.print_exception(kind, error, trace)
+            self._model.transport.abort(
+                f"{kind.__name__ if kind else 'error'} within an exchange with the model: {error}"
+            )
+        else:
+            self.stop()
+
+    # --- helpers ---
+
+    def _apply(self, params: Params) -> None:
+        """Give the model `params` on top of the standing parameters; send only what changes."""
+        wanted = dict(self.parameters)
+        for group, values in params.items():
+            for name, value in values.items():
+                entry = self.registration.entry(f"{group}/{name}", (Role.PARAMETER,))
+                wanted[entry.name] = entry.as_python(_as_sent(entry, value))
+        changed = {n: v for n, v in wanted.items() if not np.array_equal(v, self._in_model[n])}
+        self._model.put([(e := self.registration.entries[n], _as_sent(e, v)) for n, v in changed.items()])
+        self._in_model.update({n: np.copy(v) if isinstance(v, np.ndarray) else v for n, v in changed.items()})
+
+    def _writable(self, name: str) -> Entry:
+        return self.registration.entry(name, _WRITABLE)
+
+    def _name(self) -> str:
+        return self.registration.model if hasattr(self, "registration") else "the model"
+
+    def _free_slot(self) -> int:
+        return next(n for n in range(len(self._slots) + 1) if n not in self._slots)
+
+    def _slot(self, snapshot: Snapshot) -> int:
+        if snapshot.slot is None or snapshot.slot not in self._slots:
+            raise ValueError(
+                f"the snapshot {snapshot.id} is not in the memory of this session: load it first"
+            )
+        return snapshot.slot
+
+
+def _as_sent(entry: Entry, value: Any) -> np.ndarray:
+    """Value as a C-contiguous array of the entry's dtype and global shape, else ValueError."""
+    array = np.ascontiguousarray(value, dtype=entry.dtype).reshape(np.shape(value))
+    if array.shape != entry.shape:
+        raise ValueError(f"{entry.name!r} has shape {entry.shape}, got {array.shape}")
+    return array
+
+
+def _checked_out(entry: Entry, out: np.ndarray) -> np.ndarray:
+    if out.shape != entry.shape or out.dtype != entry.dtype or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out for {entry.name!r} must be C-contiguous, of shape {entry.shape} and dtype {entry.dtype}; "
+            f"got shape {out.shape} and dtype {out.dtype}"
+        )
+    return out
+
+
+def _content_hash(answers: list[Header]) -> str:
+    """Hash of a snapshot from those of its ranks and its step."""
+    text = " ".join(answer.snapshot_hash for answer in answers) + f" {answers[0].step}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,222 @@
+"""Messages over MPI: this process and the ranks of a model, programs of one `mpirun` (or `srun`) job.
+
+mpi4py is imported only when a job is opened, so that everything else works without MPI. Nothing here blocks
+inside MPI: every wait tests, spins for a moment, then yields the core, then sleeps.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from bridge.decomposition import Tile
+from bridge.errors import ModelCrashed, PeerTimeout, ProtocolError
+from bridge.protocol import (
+    HEADER_BYTES,
+    MAGIC,
+    MPI_TAG_ANSWER,
+    MPI_TAG_PAYLOAD,
+    MPI_TAG_REQUEST,
+    PROCESS_SERVER,
+    TAG_WORDS,
+    VERSION,
+    Header,
+)
+from bridge.transport.base import Window
+
+# How a wait grows patient: seconds since it began, then seconds of sleep.
+_SPIN = 150e-6
+_YIELD = 2e-3
+_FIRST_SLEEP = 20e-6
+_LONGEST_SLEEP = 1e-3
+_MANY_PENDING = 256  # finished transfers are forgotten when there are so many
+
+
+def open_job(timeout: float = 300.0) -> list[MpiTransport]:
+    """Meet the models of this MPI job; one transport per instance, in the order of their labels.
+
+    Collective with `bridge_open` of every model rank. From here on an uncaught exception ends the whole job with
+    a non-zero code. Raises ProtocolError when there is no model or it speaks another version, PeerTimeout when
+    some process of the job does not take part.
+    """
+    from mpi4py import MPI
+
+    world = MPI.COMM_WORLD
+    _abort_on_uncaught_exception(MPI)
+    tags = np.zeros((world.size, TAG_WORDS), dtype=np.int32)
+    tags[world.rank, :4] = MAGIC, VERSION, PROCESS_SERVER, -1
+    request = world.Iallgather(MPI.IN_PLACE, tags)
+    _wait(request.Test, timeout, "the other programs of the MPI job to call bridge_open")
+    for rank in range(world.size):
+        if tuple(tags[rank, :2]) != (MAGIC, VERSION):
+            raise ProtocolError(
+                f"rank {rank} speaks protocol version {tags[rank, 1]}, this server speaks {VERSION}: "
+                "rebuild the model and reinstall the Python package from one release"
+            )
+    if np.count_nonzero(tags[:, 2] == PROCESS_SERVER) > 1:
+        raise ProtocolError("more than one process of the MPI job is a server: start one")
+    labels = sorted({int(tag[3]) for tag in tags if tag[2] != PROCESS_SERVER})
+    if not labels:
+        raise ProtocolError(
+            f"there is no model in this MPI job of {world.size} process(es): start both with one command, "
+            "mpirun -n 1 <this program> : -n N <model>, and use the same MPI library for both"
+        )
+    private = world.Dup()
+    world.Split(MPI.UNDEFINED, world.rank)
+    ranks = {label: [r for r in range(world.size) if tags[r, 3] == label] for label in labels}
+    _raise_when_terminated()
+    return [MpiTransport(private, label, ranks[label], timeout) for label in labels]
+
+
+class MpiTransport:
+    """Transport to the ranks of one model instance in the same MPI job."""
+
+    def __init__(self, comm: Any, instance: int, peers: list[int], timeout: float) -> None:
+        from mpi4py import MPI
+
+        self.ranks = len(peers)
+        self.instance = instance
+        self.timeout = timeout
+        self._mpi = MPI
+        self._comm = comm
+        self._peers = peers
+        self._types: dict[tuple[int, ...], Any] = {}
+        self._pending: list[Any] = []
+        self._buffers = [bytearray(HEADER_BYTES) for _ in peers]
+        self._answers = [
+            comm.Recv_init([buffer, MPI.BYTE], peer, MPI_TAG_ANSWER)
+            for buffer, peer in zip(self._buffers, peers, strict=True)
+        ]
+        MPI.Prequest.Startall(self._answers)
+        self._next = 0
+
+    def send_header(self, rank: int, header: Header) -> None:
+        self._begin(self._comm.Isend([header.pack(), self._mpi.BYTE], self._peers[rank], MPI_TAG_REQUEST))
+
+    def send(self, rank: int, payload: Window | bytes) -> None:
+        buffer = [payload, self._mpi.BYTE] if isinstance(payload, bytes) else self._buffer(payload)
+        self._begin(self._comm.Isend(buffer, self._peers[rank], MPI_TAG_PAYLOAD))
+
+    def receive(self, rank: int, window: Window) -> None:
+        self._begin(self._comm.Irecv(self._buffer(window), self._peers[rank], MPI_TAG_PAYLOAD))
+
+    def next_answer(self) -> tuple[int, Header]:
+        _wait(self._answer_is_here, self.timeout, "an answer of the model")
+        rank = self._next
+        header = Header.unpack(self._buffers[rank])
+        self._answers[rank].Start()
+        return rank, header
+
+    def finish(self) -> None:
+        if self._pending:
+            _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model")
+            self._pending.clear()
+
+    def abort(self, reason: str) -> None:
+        sys.stderr.write(f"nemo-bridge: {reason}; ending the MPI job\n")
+        _end_job(self._mpi)
+
+    def close(self) -> None:
+        for request in self._answers:
+            request.Cancel()
+            request.Wait()
+            request.Free()
+        for datatype in self._types.values():
+            datatype.Free()
+        self._types.clear()
+
+    def _begin(self, request: Any) -> None:
+        self._pending.append(request)
+        if len(self._pending) > _MANY_PENDING:
+            self._pending = [r for r in self._pending if not r.Test()]
+
+    def _all_is_done(self) -> bool:
+        return self._mpi.Request.Testall(self._pending)
+
+    def _answer_is_here(self) -> bool:
+        if self.ranks == 1:
+            return self._answers[0].Test()
+        self._next, here = self._mpi.Request.Testany(self._answers)
+        return here
+
+    def _buffer(self, window: Window) -> list[Any]:
+        """The window as MPI describes memory: bytes in place, through a subarray type where it has gaps."""
+        array = window.array
+        if window.tile is None:
+            return [array.reshape(-1).view(np.uint8), self._mpi.BYTE]
+        return [array, 1, self._subarray(array.shape, array.itemsize, window.tile)]
+
+    def _subarray(self, shape: tuple[int, ...], itemsize: int, tile: Tile) -> Any:
+        key = (*shape, itemsize, tile.i, tile.j, tile.ni, tile.nj)
+        if key not in self._types:
+            n, ny, nx = shape
+            self._types[key] = self._mpi.BYTE.Create_subarray(
+                [n, ny, nx * itemsize],
+                [n, tile.nj, tile.ni * itemsize],
+                [0, tile.j, tile.i * itemsize],
+            ).Commit()
+        return self._types[key]
+
+
+def _wait(done: Any, timeout: float, what: str) -> None:
+    """Call `done` until it says so, without burning the core; PeerTimeout after `timeout` seconds."""
+    if done():
+        return
+    start = time.perf_counter()
+    launcher = os.getppid()
+    pause = _FIRST_SLEEP
+    while not done():
+        waited = time.perf_counter() - start
+        if waited < _SPIN:
+            continue
+        if waited < _YIELD:
+            os.sched_yield()
+            continue
+        if waited > timeout:
+            raise PeerTimeout(f"waited {timeout:g} s in vain for {what}")
+        if os.getppid() != launcher:
+            raise ModelCrashed("the launcher of the MPI job is gone")
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_SLEEP)
+
+
+def _end_job(mpi: Any) -> None:
+    """End every process of the job with a non-zero code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    mpi.COMM_WORLD.Abort(1)
+    os._exit(1)
+
+
+def _abort_on_uncaught_exception(mpi: Any) -> None:
+    """An exception that nobody catches would leave the model waiting for ever: end the job instead."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        traceback.print_exception(kind, error, trace)
+        if isinstance(error, ModelCrashed):
+            # The launcher is ending the job already; MPI would wait for it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
+        _end_job(mpi)
+
+    sys.excepthook = hook
+
+
+def _raise_when_terminated() -> None:
+    """When a process of the job dies, mpirun sends SIGTERM to the others: say so as ModelCrashed."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise ModelCrashed("the launcher ended the job (SIGTERM): most likely a process of the model died")
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
