@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.par_oce import grav
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, km1, kp1
@@ -25,7 +24,9 @@ class Slopes(NamedTuple):
     wslpj: Array
 
 
-def ldf_slp(grid: Grid, params: Params, t: Array, s: Array, alpha: Array, beta: Array, rn2: Array) -> Slopes:
+def ldf_slp(
+    grid: Grid, params: Mapping[str, Any], t: Array, s: Array, alpha: Array, beta: Array, rn2: Array
+) -> Slopes:
     """Slopes from the gradients of buoyancy along levels and N^2."""
     slpmax = params["namtra_ldf"]["rn_slpmax"]
     gx = 0.5 * ((beta + ip1(beta)) * (ip1(s) - s) - (alpha + ip1(alpha)) * (ip1(t) - t))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 
@@ -20,7 +20,7 @@ class Diffusivity(NamedTuple):
     ahtw: Array
 
 
-def ldf_tra(grid: Grid, config: Config, params: Params) -> Diffusivity:
+def ldf_tra(grid: Grid, config: Config, params: Mapping[str, Any]) -> Diffusivity:
     """Half rn_Ud rn_Ld, or half rn_Ud times the shorter side of the cell (nn_aht_ijk_t = 20)."""
     group = params["namtra_ldf"]
     kind, speed, length = config.nn_aht_ijk_t, group["rn_Ud"], group["rn_Ld"]
@@ -31,7 +31,7 @@ def ldf_tra(grid: Grid, config: Config, params: Params) -> Diffusivity:
     )
 
 
-def ldf_eiv_coef(grid: Grid, config: Config, params: Params) -> tuple[Array, Array]:
+def ldf_eiv_coef(grid: Grid, config: Config, params: Mapping[str, Any]) -> tuple[Array, Array]:
     """Coefficient of the eddy-induced transport at U and V, [j, i] m2 s-1."""
     group = params["namtra_eiv"]
     kind, speed, length = config.nn_aei_ijk_t, group["rn_Ue"], group["rn_Le"]

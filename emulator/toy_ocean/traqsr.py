@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.par_oce import rcp, rho0
 from emulator.toy_ocean.stencil import kp1
 
 
-def tra_qsr(grid: Grid, config: Config, params: Params, qsr: Array) -> Array:
+def tra_qsr(grid: Grid, config: Config, params: Mapping[str, Any], qsr: Array) -> Array:
     """Absorbed radiation as a heat content trend [k, j, i] degC m s-1; without ln_qsr all stays in the top cell."""
     remaining = jnp.zeros(grid.nz).at[0].set(1.0)
     if config.ln_qsr:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.ldfslp import Slopes, ldf_slp
@@ -22,7 +24,7 @@ from emulator.toy_ocean.trazdf import tra_zdf
 def tra_stp(
     grid: Grid,
     config: Config,
-    params: Params,
+    params: Mapping[str, Any],
     state: State,
     sbc: Surface,
     tendencies: Tendencies | None,

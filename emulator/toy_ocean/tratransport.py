@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.ldfeiv import ldf_eiv
@@ -41,7 +41,7 @@ class TracerTransport(NamedTuple):
 def tra_transport(
     grid: Grid,
     config: Config,
-    params: Params,
+    params: Mapping[str, Any],
     transport: Transport,
     slopes: Slopes | None,
     r3t: Array,

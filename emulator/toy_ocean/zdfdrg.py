@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean import guarded
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.stencil import im1, jm1
 
 
-def zdf_drg(grid: Grid, config: Config, params: Params, u: Array, v: Array) -> Array:
+def zdf_drg(grid: Grid, config: Config, params: Mapping[str, Any], u: Array, v: Array) -> Array:
     """rCdU = rn_Cd0 sqrt(u^2 + v^2 + rn_ke0) at T of the bottom level, or rn_Cd0 rn_Uc0 (ln_lin) [j, i] m s-1."""
     bottom = params["namdrg_bot"]
     if config.ln_lin:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from bridge.model import Params
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.state import State, Surface
@@ -30,7 +30,7 @@ class Mixing(NamedTuple):
 def zdf_phy(
     grid: Grid,
     config: Config,
-    params: Params,
+    params: Mapping[str, Any],
     state: State,
     sbc: Surface,
     rn2: Array,

@@ -5,10 +5,12 @@ Index 0 of k is the surface interface W(1) of the Fortran.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array, lax
 
-from bridge.model import Params
 from emulator.toy_ocean import guarded
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
@@ -21,7 +23,7 @@ PDL_MIN = 0.1  # smallest inverse Prandtl number
 
 
 def tke_avm(
-    grid: Grid, config: Config, params: Params, en: Array, rn2: Array, taum: Array, r3t: Array
+    grid: Grid, config: Config, params: Mapping[str, Any], en: Array, rn2: Array, taum: Array, r3t: Array
 ) -> tuple[Array, Array]:
     """Viscosity [m2 s-1] and dissipation rate sqrt(en)/length [s-1] at W, [k, j, i], from the energy of step n."""
     tke = params["namzdf_tke"]
@@ -38,7 +40,7 @@ def tke_avm(
     return _below_surface(viscosity * grid.wmask[1:]), _below_surface(speed / jnp.sqrt(lup * ldn))
 
 
-def _surface_length(config: Config, params: Params, taum: Array) -> Array:
+def _surface_length(config: Config, params: Mapping[str, Any], taum: Array) -> Array:
     rn_mxl0 = params["namzdf_tke"]["rn_mxl0"]
     if config.ln_mxl0:
         return jnp.maximum(rn_mxl0, vkarmn * 2.0e5 * taum / (rho0 * grav))
@@ -67,7 +69,9 @@ def _upward_sweep(grid: Grid, shortest: Array, length: Array, r3t: Array) -> Arr
     return lax.scan(level, shortest + 0.0 * r3t, (grid.e3t_0[1:], length), reverse=True)[1]
 
 
-def tke_avt(grid: Grid, config: Config, params: Params, avm: Array, sh2: Array, rn2: Array) -> Array:
+def tke_avt(
+    grid: Grid, config: Config, params: Mapping[str, Any], avm: Array, sh2: Array, rn2: Array
+) -> Array:
     """Diffusivity of tracers at W [k, j, i] m2 s-1: viscosity over the Prandtl number."""
     tke, zdf = params["namzdf_tke"], params["namzdf"]
     inverse_prandtl: Array | float = 1.0
@@ -82,7 +86,7 @@ def tke_avt(grid: Grid, config: Config, params: Params, avm: Array, sh2: Array, 
 def tke_tke(
     grid: Grid,
     config: Config,
-    params: Params,
+    params: Mapping[str, Any],
     taum: Array,
     r3t: Array,
     rn2: Array,
@@ -123,7 +127,7 @@ def _diffusion_matrix(grid: Grid, dt: float, avm: Array, r3t: Array) -> tuple[Ar
     return a_up, a_dn
 
 
-def _penetration(grid: Grid, config: Config, params: Params, surface: Array) -> Array:
+def _penetration(grid: Grid, config: Config, params: Mapping[str, Any], surface: Array) -> Array:
     """Energy of breaking inertial waves below the mixed layer (nn_etau = 1), [k >= 1, j, i]."""
     depth = 10.0 * jnp.ones_like(surface)
     if config.nn_htau == 1:
