@@ -22,7 +22,8 @@ module dom_oce
         integer :: comm = 0, rank = 0, nranks = 1
         integer :: jpni = 1, jpnj = 1             !! tiles in i and j
         type(halo_type) :: halo
-        real(wp), allocatable, dimension(:, :) :: glamt, gphit            !! longitude, latitude [degrees]
+        real(wp), allocatable, dimension(:, :) :: glamt, glamu, glamv, glamf    !! longitude [degrees]
+        real(wp), allocatable, dimension(:, :) :: gphit, gphiu, gphiv, gphif    !! latitude [degrees]
         real(wp), allocatable, dimension(:, :) :: e1t, e2t, e1u, e2u, e1v, e2v, e1f, e2f  !! [m]
         real(wp), allocatable, dimension(:, :) :: e1e2t, e1e2u, e1e2v, e1e2f              !! [m2]
         real(wp), allocatable, dimension(:, :) :: ff_f                    !! Coriolis parameter at F [s-1]

@@ -37,6 +37,7 @@ contains
         if (dom%rank /= 0) then
             allocate (global(0, 0, 0))
             place = real([dom%i0, dom%j0, dom%ni, dom%nj], wp)
+            allocate (buffer(dom%ni, dom%nj, nk))
             buffer = local(1:dom%ni, 1:dom%nj, :)
             call MPI_Send(place, 4, MPI_DOUBLE_PRECISION, 0, 1, dom%comm, ierr)
             call MPI_Send(buffer, size(buffer), MPI_DOUBLE_PRECISION, 0, 2, dom%comm, ierr)

@@ -46,7 +46,8 @@ module oce
         real(wp), allocatable, dimension(:, :, :) :: u_bc, v_bc    !! u3* - m(u3*), v3* - m(v3*), m s-1
         real(wp), allocatable, dimension(:, :, :) :: uslp, vslp, wslpi, wslpj     !! isoneutral slopes
         real(wp), allocatable, dimension(:, :, :) :: akz           !! vertical part of the isoneutral diffusivity
-        real(wp), allocatable, dimension(:, :, :) :: wo            !! vertical velocity from tracer transports (W)
+        real(wp), allocatable, dimension(:, :, :) :: wo            !! ww_tr over the cell, m s-1 (W)
+        real(wp), allocatable, dimension(:, :) :: tos, sos         !! T and S of the top level at n+1
     end type work
 
 contains
@@ -116,6 +117,8 @@ contains
         call zeros_3d(dom, w%wslpj)
         call zeros_3d(dom, w%akz)
         call zeros_3d(dom, w%wo)
+        call zeros_2d(dom, w%tos)
+        call zeros_2d(dom, w%sos)
     end subroutine work_alloc
 
     subroutine zeros_2d(dom, a)
