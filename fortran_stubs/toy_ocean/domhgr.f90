@@ -53,6 +53,10 @@ contains
         call grid(dom%e2u)
         call grid(dom%e2v)
         call grid(dom%e2f)
+        call grid(dom%e1e2t)
+        call grid(dom%e1e2u)
+        call grid(dom%e1e2v)
+        call grid(dom%e1e2f)
         call grid(dom%ff_f)
 
     contains

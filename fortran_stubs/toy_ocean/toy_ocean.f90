@@ -2,8 +2,8 @@
 !! Runs by itself to nn_itend, or obeys a server that shares its mpirun. Any error ends with a non-zero code.
 program toy_ocean
     use, intrinsic :: iso_fortran_env, only: error_unit, output_unit
-    use bridge_client, only: bridge_close, bridge_coupled, bridge_handle, bridge_hooks, &
-        bridge_next_step, bridge_open, bridge_step_done
+    use bridge_client, only: bridge_close, bridge_coupled, bridge_handle, bridge_next_step, &
+        bridge_open, bridge_step_done
     use diabud, only: dia_bud
     use diawri, only: dia_close, dia_open, dia_wri, output_file
     use dom_oce, only: domain
@@ -39,12 +39,12 @@ program toy_ocean
     call MPI_Init(ierr)
     call bridge_open(bridge, MPI_COMM_WORLD, comm, 'toy_ocean', '0.1')
     call set_up()
-    call bridge_hooks(bridge, fields_written=exchange_written)
     call toy_register(bridge, dom, nam, state, surface, forcing, w)
 
     status = 0
     kt = state%kt
     do while (bridge_next_step(bridge, kt, nam%run%nn_itend))
+        if (bridge_coupled(bridge)) call exchange_written()
         call stp(kt, dom, nam, clim, state, surface, forcing, w)
         message = stp_ctl(dom, state)
         status = merge(1, 0, len(message) > 0)
@@ -133,7 +133,8 @@ contains
         name = path(1:dot - 1)//'_'//digits//'.nc'
     end function numbered
 
-    !> Arrays set from outside have new inner cells; their halos follow.
+    !> A server may have set the inner cells of arrays since the last step; their halos follow.
+    !! (At each step, for a hook would have to be an internal procedure, which needs an executable stack.)
     subroutine exchange_written()
         call lbc_lnk(dom%halo, state%t, state%s, state%u, state%v, state%en)
         call lbc_lnk(dom%halo, forcing%thetao_tendency, forcing%so_tendency, forcing%uo_tendency, &
