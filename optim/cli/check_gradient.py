@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bridge import launch
-from optim.cli.job import model_settings
+from optim.cli.job import checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
 
@@ -21,7 +21,7 @@ def check_gradient(
     ranks: Annotated[int | None, typer.Option(help="ranks of the model, instead of the file's")] = None,
 ) -> None:
     """Compare the gradient that EXPERIMENT would use at its start with finite differences of the model."""
-    settings = model_settings(experiment, ranks)
+    settings = checked_settings(experiment, ranks)
     directory = directory or Path("runs") / f"{experiment.stem}-check"
     if not launch.inside_mpi_job():
         directory.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,21 +41,16 @@ class ModelSettings:
         return launch.server_and_model(server, toy_ocean.argv(self.program), self.ranks, folder)
 
 
-def read_experiment(path: Path) -> dict[str, Any]:
-    """The content of an experiment file; ConfigurationError names file and line when it is not TOML."""
-    try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot read the experiment ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
+    """`model_settings` of an experiment file that is right as a whole; ConfigurationError before anything starts."""
+    from optim import experiment_file
+
+    return model_settings(path, experiment_file.read(path).model, ranks)
 
 
-def model_settings(path: Path, ranks: int | None = None) -> ModelSettings:
-    """The [model] table of the experiment file `path`; `ranks` overrides its own."""
-    table = read_experiment(path).get("model")
-    if not isinstance(table, Mapping) or "namelist" not in table:
+def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = None) -> ModelSettings:
+    """Settings from the [model] table of the experiment file `path`; `ranks` overrides its own."""
+    if "namelist" not in table:
         raise ConfigurationError(f'{path}: expected a table [model] with namelist = "FILE"')
     settings = ModelSettings(
         program=_typed(path, table, "program", str, toy_ocean.NAME),

@@ -12,7 +12,7 @@ import typer
 
 from bridge import launch
 from bridge.errors import ConfigurationError
-from optim.cli.job import ModelSettings, model_settings
+from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
 LEDGER_FOLDER = "ledger"
@@ -36,7 +36,7 @@ def tune(
     Starts the MPI job itself. Inside an MPI job, as in `mpirun -n 1 nemo-bridge tune EXPERIMENT : -n 4 toy_ocean
     namelist_cfg`, it is that job's server. The report is written to the folder `report` of the run directory.
     """
-    settings = model_settings(experiment, ranks)
+    settings = checked_settings(experiment, ranks)
     directory = directory or Path("runs") / experiment.stem
     if launch.inside_mpi_job():
         _serve(experiment, settings, directory, resume)

@@ -154,8 +154,7 @@ def bias_map(item: BiasMap) -> Figure:
     both = np.abs(np.concatenate([item.before[sea], item.after[sea]]))
     both = both[np.isfinite(both)]
     limit = float(np.percentile(both, 98)) if both.size else 1.0
-    colours = cmocean.cm.balance.copy()
-    colours.set_bad(LAND)
+    colours = cmocean.cm.balance.with_extremes(bad=LAND)
     image = None
     for axes, values, title in zip(panels, (item.before, item.after), ("before", "after"), strict=True):
         shown = np.ma.masked_where(~sea | ~np.isfinite(values), values)
