@@ -94,7 +94,7 @@ def _stand_alone(
     folder = (directory / MODEL_FOLDER).resolve()
     first = _steps_done(configuration, base)
     ending: Params = {"namrun": {"nn_itend": first + length}}
-    if configuration.value("namrun", "nn_write") == 0:
+    if not 0 < configuration.value("namrun", "nn_write") <= length:
         ending["namrun"]["nn_write"] = max(1, length // 20)  # budgets and output at 20 times
     configuration = namelist.apply(configuration, ending)
     toy_ocean.prepare(folder, configuration, base)
