@@ -67,7 +67,7 @@ class Cost:
 
     def misfit(self, fields: Mapping[str, Any]) -> np.ndarray:
         """Whitened misfit of every block [m]."""
-        return np.concatenate([np.asarray(block.misfit(fields)) for block in self.blocks])
+        return np.concatenate([np.zeros(0), *(np.asarray(block.misfit(fields)) for block in self.blocks)])
 
     def misfit_tangent(self, fields: Mapping[str, Any]) -> np.ndarray:
         """Tangent of the misfit for tangent fields [m]."""

@@ -40,6 +40,7 @@ class Solution:
     message: str
     history: tuple[Iteration, ...]
     runs: int
+    state: MinimiserState | None = None  # the minimiser's last state
 
     @property
     def value(self) -> float:
@@ -74,7 +75,7 @@ def minimise(
             if progress is not None:
                 progress(history[-1])
     assert state.ending is not None
-    return Solution(state.x, state.evaluation, state.ending, state.message, tuple(history), oracle.runs)
+    return Solution(state.x, state.evaluation, state.ending, state.message, tuple(history), oracle.runs, state)
 
 
 def posterior_covariance(solution: Solution, jacobian: np.ndarray | None = None) -> np.ndarray:

@@ -1,0 +1,187 @@
+"""Observation blocks from files and from twin experiments, and the windows that they are means over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray
+
+from bridge.errors import ConfigurationError
+from bridge.model import Grid, Trajectory
+from optim.cost import Observations
+from optim.experiment_file import DAYS_PER_MONTH, SECONDS_PER_DAY, ObservationSettings, WindowSettings
+from optim.observe import ObservationOperator, area_weights, each_record, select, window_means
+
+MONTH = DAYS_PER_MONTH * SECONDS_PER_DAY
+YEAR = 12.0 * MONTH
+
+
+@dataclass(frozen=True)
+class Period:
+    """One averaging window, (start, end] in s since step 0; `month` (1-12) if it is a calendar month."""
+
+    label: str
+    start: float
+    end: float
+    month: int = 0
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """What is run: steps recorded, and the periods that are scored."""
+
+    steps: np.ndarray  # recorded model steps
+    run_steps: int  # steps to run
+    periods: tuple[Period, ...]  # empty: every record by itself
+    time_step: float
+
+    def weights(self) -> np.ndarray:
+        """Time weights [periods or records, records]."""
+        if not self.periods:
+            return each_record(len(self.steps))
+        windows = [(period.start, period.end) for period in self.periods]
+        return window_means(self.steps, windows, self.time_step)
+
+
+def timetable(
+    window: WindowSettings, initial_step: int, time_step: float, *, held_out: bool = False
+) -> Timetable:
+    """Steps and periods of a run from `initial_step`; with `held_out`, of the months that were not used."""
+    begin = initial_step * time_step
+    if window.months:
+        used = _month_periods(window.months, begin)
+        periods = _month_periods(window.months_held_out, begin) if held_out else used
+        if not periods:
+            raise ConfigurationError("[window]: no months_held_out")
+        end = max(period.end for period in periods)
+    else:
+        end = begin + window.days * SECONDS_PER_DAY
+        periods = _mean_periods(window, begin, end)
+    run_steps = round((end - begin) / time_step)
+    run_steps -= run_steps % window.every
+    steps = initial_step + np.arange(window.every, run_steps + 1, window.every)
+    if steps.size == 0:
+        raise ConfigurationError(
+            f"[window]: nothing is recorded in {run_steps} steps with every = {window.every}"
+        )
+    return Timetable(steps, run_steps, periods, time_step)
+
+
+def _month_periods(months: tuple[int, ...], begin: float) -> tuple[Period, ...]:
+    periods = []
+    for month in months:
+        year = np.floor(begin / YEAR)
+        start = year * YEAR + (month - 1) * MONTH
+        if start < begin - 1.0:
+            start += YEAR
+        periods.append(Period(f"month {month}", start, start + MONTH, month))
+    return tuple(sorted(periods, key=lambda period: period.start))
+
+
+def _mean_periods(window: WindowSettings, begin: float, end: float) -> tuple[Period, ...]:
+    if window.mean_days <= 0.0:
+        return ()
+    length = window.mean_days * SECONDS_PER_DAY
+    count = int((end - begin) / length + 1e-9)
+    return tuple(
+        Period(
+            f"days {n * window.mean_days:g}-{(n + 1) * window.mean_days:g}",
+            begin + n * length,
+            begin + (n + 1) * length,
+        )
+        for n in range(count)
+    )
+
+
+def climatology(settings: ObservationSettings, folder: Path, grid: Grid, table: Timetable) -> Observations:
+    """Block of a monthly climatology on the model's grid: variable [month, (k,) j, i], 0 or NaN on land."""
+    path = folder / settings.file
+    if not path.is_file():
+        raise ConfigurationError(f"[[observations]] of {settings.field}: no file {path}")
+    with xarray.open_dataset(path, decode_times=False) as data:
+        for name in filter(None, (settings.variable, settings.sigma_variable)):
+            if name not in data:
+                raise ConfigurationError(
+                    f"{path}: no variable {name!r}; it has {', '.join(map(str, data.data_vars))}"
+                )
+        values = np.asarray(data[settings.variable].values, dtype=float)
+        sigma = np.asarray(data[settings.sigma_variable].values, float) if settings.sigma_variable else None
+    if any(period.month == 0 for period in table.periods) or not table.periods:
+        raise ConfigurationError("a climatology is compared by months: give months in [window]")
+    volume = values.ndim == 4
+    if values.shape[-2:] != (grid.ny, grid.nx) or values.shape[0] != 12:
+        raise ConfigurationError(
+            f"{path}: {settings.variable} has shape {values.shape}, expected 12 months on the grid {(grid.ny, grid.nx)}"
+        )
+    operator = _operator(settings, grid, table.weights(), values.shape[1] if volume else 0)
+    months = np.stack([values[period.month - 1].ravel() for period in table.periods])
+    observed = months[:, operator.index[:, 0]].ravel()
+    spread = _sigma(settings, sigma, operator, grid)
+    return _block(settings, operator, observed, spread, grid)
+
+
+def twin(
+    settings: ObservationSettings, grid: Grid, table: Timetable, truth: Trajectory, number: int
+) -> Observations:
+    """Block of a twin experiment: what the run with the true parameters shows, with Gaussian noise if asked."""
+    depth = truth.fields[settings.field].shape[1] if truth.fields[settings.field].ndim == 4 else 0
+    operator = _operator(settings, grid, table.weights(), depth)
+    values = np.array(operator(truth.fields))
+    if settings.noise:
+        random = np.random.default_rng([settings.seed, number])
+        values = values + settings.sigma * random.standard_normal(values.size)
+    spread = _sigma(settings, None, operator, grid)
+    return _block(settings, operator, values, spread, grid)
+
+
+def _operator(
+    settings: ObservationSettings, grid: Grid, weights: np.ndarray, depth: int
+) -> ObservationOperator:
+    """Wet points of the field's own grid point within the latitudes, on the levels (all if none are named)."""
+    mask = _mask(settings.field, grid)
+    if "gphit" in grid:
+        south, north = settings.latitudes
+        mask = mask & (grid["gphit"] >= south) & (grid["gphit"] <= north)
+    if depth == 0:
+        return select(settings.field, weights, mask[0])
+    levels = settings.levels or tuple(range(depth))
+    if max(levels) >= depth:
+        raise ConfigurationError(
+            f"[[observations]] of {settings.field}: level {max(levels)}, but there are {depth} (0 is the surface)"
+        )
+    # points are numbered in the model's levels, whose plane is the same as the file's
+    return select(settings.field, weights, mask, levels)
+
+
+def _mask(field: str, grid: Grid) -> np.ndarray:
+    name = {"uo": "umask", "vo": "vmask"}.get(field, "tmask")
+    return np.asarray(grid[name if name in grid else "tmask"]) > 0.5
+
+
+def _sigma(
+    settings: ObservationSettings, by_level: np.ndarray | None, operator: ObservationOperator, grid: Grid
+) -> np.ndarray:
+    """σ [m]: by level or constant, over √(area weight), times √(cells per degree of freedom)."""
+    sigma = np.full(operator.size, float(settings.sigma))
+    if by_level is not None:
+        level = operator.index[:, 0] // (grid.ny * grid.nx)
+        sigma = np.tile(by_level[level] if by_level.ndim == 1 else by_level, operator.time_weights.shape[0])
+    sigma = sigma * np.sqrt(settings.cells_per_degree_of_freedom)
+    if settings.area_weighted:
+        sigma = sigma / np.sqrt(area_weights(grid["e1t"], grid["e2t"], operator))
+    return sigma
+
+
+def _block(
+    settings: ObservationSettings,
+    operator: ObservationOperator,
+    values: np.ndarray,
+    sigma: np.ndarray,
+    grid: Grid,
+) -> Observations:
+    label = settings.field if not settings.variable else f"{settings.field} against {settings.variable}"
+    levels = int(operator.index.max()) // (grid.ny * grid.nx) + 1
+    shape = (operator.time_weights.shape[0], levels, grid.ny, grid.nx)
+    return Observations(operator, values, sigma, label, shape, operator.index[:, 0])

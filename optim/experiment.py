@@ -1,0 +1,354 @@
+"""Composition root: from one experiment file and a live model to a tuned set of parameters.
+
+The runs, in order: the truth (twin experiments only), the tuning within its budget, the comparison at equal
+model runs, and the verification of start and result over the months that were not used. All of them go
+through the ledger, so a resumed job repeats none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.errors import ConfigurationError
+from bridge.ledger import Ledger
+from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
+from optim import data
+from optim.check import cosine
+from optim.cost import Cost
+from optim.experiment_file import SECONDS_PER_DAY, Experiment, read
+from optim.forward import Forward, Identity, Window
+from optim.gradients import Ensemble, FieldSurrogate, FiniteDifference, GradientEstimator, SurrogateGradient
+from optim.minimise import Iteration, Solution, minimise
+from optim.minimisers import LevenbergMarquardt
+
+LEDGER_FOLDER = "ledger"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What surrounds an experiment: the live model, its initial state, what else identifies its runs.
+
+    `surrogate` makes the field surrogate that [estimator] names; `exact_gradient` is the gradient of a
+    referee (x -> [n]) for the per-iteration cosines.
+    """
+
+    model: Model
+    snapshot: Snapshot
+    identity: Identity = Identity("in-process model")
+    ledger: Ledger | None = None
+    surrogate: Callable[[Experiment], FieldSurrogate] | None = None
+    exact_gradient: Callable[[Forward], Callable[[np.ndarray], np.ndarray]] | None = None
+    exact_name: str = "exact twin"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Runs at the start and at the result, with the blocks of the used and of the held-out months."""
+
+    used: Cost
+    held_out: Cost | None
+    start: Trajectory
+    tuned: Trajectory
+    used_start: Trajectory
+    used_tuned: Trajectory
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """All that an experiment found out; `report` turns it into files."""
+
+    experiment: Experiment
+    forward: Forward
+    solution: Solution
+    comparison: Mapping[str, Solution]
+    cosines: Mapping[int, float]
+    verification: Verification | None
+    wall_seconds: float
+    exact_name: str = "exact twin"
+
+    def to_run_result(self) -> Any:
+        """The result in the report's terms."""
+        from optim.experiment_result import run_result
+
+        return run_result(self)
+
+
+def conduct(
+    experiment: Experiment, setting: Setting, progress: Progress = lambda line: None
+) -> ExperimentResult:
+    """Do the whole experiment with a live model."""
+    began = time.monotonic()
+    surrogate = None
+    if experiment.estimator.kind == "surrogate":
+        if setting.surrogate is None:
+            raise ConfigurationError(
+                "[estimator]: this model has no surrogate; use finite-difference or ensemble"
+            )
+        surrogate = setting.surrogate(experiment)
+    forward = make_forward(experiment, setting, surrogate, progress)
+    estimator = make_estimator(experiment, forward, surrogate)
+    cosines: dict[int, float] = {}
+    exact = None
+    if experiment.compare.exact_cosine and setting.exact_gradient is not None:
+        exact = setting.exact_gradient(forward)
+
+    def show(trial: Iteration) -> None:
+        progress(describe_trial(trial, experiment))
+        if exact is not None and trial.accepted and trial.gradient is not None:
+            cosines[trial.number] = cosine(trial.gradient, exact(trial.x))
+            progress(f"    cosine with the gradient of the {setting.exact_name}: {cosines[trial.number]:.4f}")
+
+    start = experiment.controls.to_vector(experiment.start)
+    solution = minimise(
+        estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
+    )
+    progress(f"{solution.ending.value}: {solution.message or 'done'}")
+    comparison = _compare(experiment, forward, start, solution, progress)
+    verification = _verify(experiment, setting, forward, start, solution, progress)
+    return ExperimentResult(
+        experiment,
+        forward,
+        solution,
+        comparison,
+        cosines,
+        verification,
+        time.monotonic() - began,
+        setting.exact_name,
+    )
+
+
+def make_forward(
+    experiment: Experiment, setting: Setting, surrogate: FieldSurrogate | None, progress: Progress
+) -> Forward:
+    """The model as a function of x, with the experiment's observations."""
+    description = setting.model.describe()
+    table = data.timetable(experiment.window, setting.snapshot.step, description.time_step)
+    fields = tuple(dict.fromkeys(item.field for item in experiment.observations))
+    if surrogate is not None:
+        fields = tuple(dict.fromkeys(fields + surrogate.recording.fields))
+        if surrogate.recording.every != experiment.window.every:
+            raise ConfigurationError(
+                f"[window]: every = {experiment.window.every}, but the surrogate needs {surrogate.recording.every}"
+            )
+    window = Window(setting.snapshot, table.run_steps, Recording(fields, experiment.window.every))
+    forward = Forward(
+        setting.model,
+        experiment.controls,
+        Cost(()),
+        window,
+        setting.ledger,
+        setting.identity,
+        experiment.fixed,
+    )
+    forward.cost = make_cost(experiment, forward, table, progress)
+    return forward
+
+
+def make_cost(experiment: Experiment, forward: Forward, table: data.Timetable, progress: Progress) -> Cost:
+    """Observation blocks over the periods of `table`, and the prior rows."""
+    grid = forward.model.describe().grid
+    truth = None
+    if any(item.kind == "twin" for item in experiment.observations):
+        progress("running the model with the true parameters")
+        truth = truth_run(experiment, forward)
+    blocks = []
+    for number, item in enumerate(experiment.observations):
+        if item.kind == "twin":
+            assert truth is not None
+            blocks.append(data.twin(item, grid, table, truth, number))
+        else:
+            blocks.append(data.climatology(item, experiment.path.parent, grid, table))
+    return Cost(tuple(blocks), experiment.prior)
+
+
+def truth_run(experiment: Experiment, forward: Forward) -> Trajectory:
+    """The run with the true parameters; not counted against the budget."""
+    other = dataclasses.replace(forward, cost=Cost(()), _seen={}, _latest=None)
+    trajectory = other.trajectory(experiment.controls.to_vector(experiment.truth))
+    if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
+        raise ConfigurationError(
+            f"[truth]: the run with the true parameters failed at step {trajectory.outcome.step}: "
+            f"{trajectory.outcome.message}"
+        )
+    return trajectory
+
+
+def make_estimator(
+    experiment: Experiment, forward: Forward, surrogate: FieldSurrogate | None
+) -> GradientEstimator:
+    """The estimator that [estimator] names."""
+    settings = experiment.estimator
+    if settings.kind == "surrogate":
+        assert surrogate is not None
+        return SurrogateGradient(forward, surrogate)
+    try:
+        if settings.kind == "finite-difference":
+            return FiniteDifference(forward, **settings.options)
+        return Ensemble(forward, **{"members": len(experiment.controls), **settings.options})
+    except TypeError as error:
+        raise ConfigurationError(f"[estimator]: {error}") from error
+
+
+def describe_trial(trial: Iteration, experiment: Experiment) -> str:
+    """One line of live progress."""
+    values = "  ".join(
+        f"{control.entry} {trial.params[control.group][control.entry]:.4g}"
+        for control in experiment.controls.controls
+    )
+    if not np.isfinite(trial.value):
+        return f"run {trial.runs:3d}  {trial.outcome}  {values}"
+    mark = "" if trial.accepted else f" (rejected; best {trial.best_value:.6g})"
+    return f"run {trial.runs:3d}  J {trial.value:.6g}{mark}  {values}"
+
+
+def _compare(
+    experiment: Experiment, forward: Forward, start: np.ndarray, solution: Solution, progress: Progress
+) -> dict[str, Solution]:
+    """Finite-difference Gauss–Newton with as many model runs as the tuning used."""
+    if not experiment.compare.finite_difference_gauss_newton:
+        return {}
+    progress(f"finite-difference Gauss–Newton with the same {solution.runs} model runs")
+    other = dataclasses.replace(forward, runs=0, live_runs=0, _seen={}, _latest=None)
+    # nothing but the observed fields is needed from these runs, and only their misfits are kept
+    estimator = FiniteDifference(other, experiment.compare.finite_difference_step)
+    settings = (
+        experiment.minimiser if isinstance(experiment.minimiser, LevenbergMarquardt) else LevenbergMarquardt()
+    )
+    found = minimise(
+        estimator,
+        settings,
+        start,
+        budget=solution.runs,
+        progress=lambda trial: progress(describe_trial(trial, experiment)),
+    )
+    return {"finite-difference Gauss–Newton": found}
+
+
+def _verify(
+    experiment: Experiment,
+    setting: Setting,
+    forward: Forward,
+    start: np.ndarray,
+    solution: Solution,
+    progress: Progress,
+) -> Verification | None:
+    """Start and result over the used window and on over the held-out months."""
+    if solution.evaluation is None or not solution.evaluation.ok:
+        return None
+    used_start, used_tuned = forward.trajectory(start), forward.trajectory(solution.x)
+    if not experiment.window.months_held_out:
+        return Verification(forward.cost, None, used_start, used_tuned, used_start, used_tuned)
+    progress("running start and result over the months that were not used")
+    table = data.timetable(
+        experiment.window, setting.snapshot.step, setting.model.describe().time_step, held_out=True
+    )
+    fields = tuple(dict.fromkeys(item.field for item in experiment.observations))
+    window = Window(setting.snapshot, table.run_steps, Recording(fields, experiment.window.every))
+    longer = dataclasses.replace(forward, cost=Cost(()), window=window, _seen={}, _latest=None)
+    longer.cost = make_cost(experiment, longer, table, progress)
+    return Verification(
+        forward.cost,
+        longer.cost,
+        longer.trajectory(start),
+        longer.trajectory(solution.x),
+        used_start,
+        used_tuned,
+    )
+
+
+# --- with the model of an MPI job -----------------------------------------------------------------------------
+
+
+def run_experiment(
+    path: Path,
+    *,
+    directory: Path,
+    session_factory: Callable[[], AbstractContextManager[Any]],
+    progress: Progress,
+    resume: bool = False,
+) -> ExperimentResult:
+    """Tune as the file says with the model behind `session_factory`; the ledger lies in `directory`."""
+    from optim.experiment_toy_ocean import prepare
+
+    experiment = read(path)
+    with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
+        if resume:
+            progress(f"resuming: {len(ledger)} finished runs in the ledger")
+        setting = prepare(experiment, session, ledger, directory, progress)
+        result = conduct(experiment, setting, progress)
+        result.to_run_result().write(directory)
+        return result
+
+
+def check_experiment_gradient(
+    path: Path,
+    *,
+    directory: Path,
+    session_factory: Callable[[], AbstractContextManager[Any]],
+    progress: Progress,
+) -> Iterable[str]:
+    """Lines that compare the experiment's gradient at its start with central finite differences of the model."""
+    from optim.experiment_toy_ocean import prepare
+
+    experiment = read(path)
+    with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
+        setting = prepare(experiment, session, ledger, directory, progress)
+        return gradient_check(experiment, setting, progress)
+
+
+def gradient_check(
+    experiment: Experiment, setting: Setting, progress: Progress, steps: tuple[float, ...] = (0.3, 0.1, 0.03)
+) -> list[str]:
+    """Cosine, norm ratio and components of the estimator's gradient against finite differences, step by step."""
+    from optim.check import compare_gradients, dot_product_test
+
+    surrogate = (
+        setting.surrogate(experiment)
+        if setting.surrogate and experiment.estimator.kind == "surrogate"
+        else None
+    )
+    forward = make_forward(experiment, setting, surrogate, progress)
+    estimator = make_estimator(experiment, forward, surrogate)
+    x = experiment.controls.to_vector(experiment.start)
+    evaluation, _ = estimator.evaluate(x, estimator.init(experiment.seed))
+    if not evaluation.ok or evaluation.grad is None or evaluation.tangent is None:
+        return [f"the run at the start failed: {evaluation.outcome.message}"]
+    assert evaluation.residual is not None
+    error = dot_product_test(evaluation.tangent, x.size, evaluation.residual.size)
+    lines = [f"J {evaluation.value:.6g}; dot-product identity of the tangent linear: {error:.1e}"]
+    for step in steps:
+        progress(f"finite differences with step {step} (prior standard deviations)")
+        reference, _ = FiniteDifference(forward, step, central=True).evaluate(x, None)
+        assert reference.grad is not None
+        compared = compare_gradients(evaluation.grad, reference.grad)
+        lines.append(
+            f"step {step:g}: cosine {compared.cosine:.4f}, norm ratio {compared.norm_ratio:.3f}, "
+            f"signs {compared.sign_agreement:.0%}, a guess of equal components scores {compared.null_cosine:.3f}"
+        )
+        for number, name in enumerate(experiment.controls.names):
+            lines.append(
+                f"    {name:28s} estimator {evaluation.grad[number]: .5e}  differences {reference.grad[number]: .5e}"
+            )
+    return lines
+
+
+def spin_up(experiment: Experiment, session: Any, progress: Progress) -> Snapshot:
+    """The initial state of the window: where the model stands, after `spinup_days` with the start's fixed entries."""
+    start = session.snapshot()
+    steps = round(experiment.window.spinup_days * SECONDS_PER_DAY / session.describe().time_step)
+    if steps == 0:
+        return start
+    progress(f"spin-up: {steps} steps")
+    trajectory = session.run(experiment.fixed, start, steps, Recording((), steps))
+    if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
+        raise ConfigurationError(f"[window]: the spin-up failed: {trajectory.outcome.message}")
+    return session.snapshot()
