@@ -12,7 +12,7 @@ from bridge.description import Entry, Registration, parse
 from bridge.errors import BridgeError, ProtocolError
 from bridge.model import Outcome, OutcomeKind
 from bridge.protocol import Header, Status, Verb, padded_extents, padded_text
-from bridge.transport.base import Transport, Window, pieces
+from bridge.transport.base import Transport, Window
 
 
 class RequestRefused(BridgeError):
@@ -55,9 +55,18 @@ class Conversation:
             self._answers(then=lambda rank, header: self._receive_field(rank, entry, array))
 
     def run(
-        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
+        self,
+        first: int,
+        steps: int,
+        every: int,
+        entries: Sequence[Entry],
+        fields: dict[str, np.ndarray],
+        meanwhile: Callable[[], None] | None = None,
     ) -> Outcome:
-        """Run from step `first`; records go straight into `fields[name][record number]`."""
+        """Run from step `first`; records go straight into `fields[name][record number]`.
+
+        `meanwhile` is what this side does while the model begins to compute.
+        """
         numbers = np.array([entry.number for entry in entries], dtype=np.int32)
         request = Header(Verb.RUN, count=steps, argument=every, extents=padded_extents((len(entries),)))
 
@@ -68,6 +77,8 @@ class Conversation:
 
         with self._exchange():
             self._to_all(request, Window(numbers) if entries else None)
+            if meanwhile is not None:
+                meanwhile()
             return self._follow(first, record)
 
     def close(self) -> None:
@@ -153,14 +164,12 @@ class Conversation:
         shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
         header = Header(Verb.SET, 0, entry.number, entry.dtype_code, len(shape), padded_extents(shape))
         self.transport.send_header(rank, header)
-        for piece in pieces(array, tile):
-            self.transport.send(rank, piece)
+        self.transport.send(rank, Window(array, tile))
 
     def _receive_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
         """Begin to receive a rank's part; what all ranks share comes from the first."""
         if entry.tiled or rank == 0:
-            for piece in pieces(array, self._tile(rank, entry)):
-                self.transport.receive(rank, piece)
+            self.transport.receive(rank, Window(array, self._tile(rank, entry)))
 
 
 def _outcome(header: Header) -> Outcome:

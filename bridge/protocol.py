@@ -1,8 +1,8 @@
 """The wire: verbs, header, dtype codes and version. Twin of `fortran_stubs/src/bridge_protocol.f90`.
 
 A message is a header of 64 bytes (16 words of 32 bits, in the machine's own byte order) and, for some verbs, a
-payload sent separately: text, a list of field numbers, or the values of a field, level after level, each with i
-running fastest. A test compares the constants of the two files.
+payload sent separately: text, a list of field numbers, or the values of a field, i running fastest. Payloads are
+whole words of 32 bits; texts are padded with blanks. A test compares the constants of the two files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ VERSION = 1
 MAX_RANK = 5
 HEADER_BYTES = 64
 TAG_WORDS = 8  # int32 record that each process shows at start: magic, version, role, instance, 0, 0, 0, 0
-CHUNK_BYTES = 1048576  # large fields travel in such pieces
 
 PROCESS_MODEL = 1
 PROCESS_SERVER = 2
@@ -127,8 +126,3 @@ def padded_text(text: str) -> bytes:
     """A text payload: whole words of 4 bytes. Its true length goes into the header."""
     data = text.encode()
     return data + b" " * (-len(data) % 4)
-
-
-def levels_per_chunk(level_bytes: int) -> int:
-    """How many levels of `level_bytes` travel in one message: at least one, about CHUNK_BYTES."""
-    return max(1, CHUNK_BYTES // max(1, level_bytes))

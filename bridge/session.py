@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -157,15 +157,20 @@ class Session:
         return self.advance(steps, record, params, snapshot)
 
     def advance(
-        self, steps: int, record: Recording, params: Params | None = None, initial: Snapshot | None = None
+        self,
+        steps: int,
+        record: Recording,
+        params: Params | None = None,
+        initial: Snapshot | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Trajectory:
-        """Run on from where the model stands, with the parameters it has."""
+        """Run on from where the model stands, with the parameters it has; `meanwhile` is called as it begins."""
         entries = [self.registration.entry(name) for name in record.fields]
         if steps < 0 or record.every < 1:
             raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
         first = self.step
         fields = {e.name: np.zeros((steps // record.every, *e.shape), e.dtype) for e in entries}
-        outcome = self._model.run(first, steps, record.every, entries, fields)
+        outcome = self._model.run(first, steps, record.every, entries, fields, meanwhile)
         self.step = outcome.step
         recorded = (outcome.step - first - (outcome.kind is not OutcomeKind.COMPLETED)) // record.every
         return Trajectory(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from bridge.decomposition import Tile
-from bridge.protocol import Header, levels_per_chunk
+from bridge.protocol import Header
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a C-contiguous array [n, j, i]: all of n, and `tile` of the last two; None is the whole array."""
+    """A part of a C-contiguous array: `tile` of its last two dimensions, all of the others; None is the whole.
+
+    Items are of 4 or 8 bytes.
+    """
 
     array: np.ndarray
     tile: Tile | None = None
@@ -23,23 +25,6 @@ class Window:
     def view(self) -> np.ndarray:
         """The part, as a view."""
         return self.array if self.tile is None else self.array[(..., *self.tile.window)]
-
-
-def pieces(array: np.ndarray, tile: Tile | None) -> Iterator[Window]:
-    """The messages in which a rank's tile of a C-contiguous field travels; both sides cut alike.
-
-    A field on the grid, [..., j, i] with a tile, is cut into groups of whole levels; others (tile None) are one
-    piece.
-    """
-    if tile is None:
-        yield Window(array)
-        return
-    ny, nx = array.shape[-2:]
-    levels = array.reshape(-1, ny, nx)
-    whole = (tile.ni, tile.nj) == (nx, ny)
-    step = levels_per_chunk(tile.ni * tile.nj * array.itemsize)
-    for first in range(0, levels.shape[0], step):
-        yield Window(levels[first : first + step], None if whole else tile)
 
 
 class Transport(Protocol):

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -32,9 +33,11 @@ from bridge.protocol import (
 )
 from bridge.transport.base import Window
 
-# How a wait grows patient: seconds since it began, then seconds of sleep.
+# How a wait grows patient: seconds since it began, then seconds of sleep. In the middle of an exchange the model is
+# at work on it, and messages need both sides to move: no sleep.
 _SPIN = 150e-6
-_YIELD = 2e-3
+_IDLE_YIELD = 2e-3
+_EXCHANGE_YIELD = 0.5
 _FIRST_SLEEP = 20e-6
 _LONGEST_SLEEP = 1e-3
 _MANY_PENDING = 256  # finished transfers are forgotten when there are so many
@@ -54,7 +57,7 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
     tags = np.zeros((world.size, TAG_WORDS), dtype=np.int32)
     tags[world.rank, :4] = MAGIC, VERSION, PROCESS_SERVER, -1
     request = world.Iallgather(MPI.IN_PLACE, tags)
-    _wait(request.Test, timeout, "the other programs of the MPI job to call bridge_open")
+    _wait(request.Test, timeout, "the other programs of the MPI job to call bridge_open", lambda: False)
     for rank in range(world.size):
         if tuple(tags[rank, :2]) != (MAGIC, VERSION):
             raise ProtocolError(
@@ -92,24 +95,24 @@ class MpiTransport:
         self._pending: list[Any] = []
         self._buffers = [bytearray(HEADER_BYTES) for _ in peers]
         self._answers = [
-            comm.Recv_init([buffer, MPI.BYTE], peer, MPI_TAG_ANSWER)
+            comm.Recv_init([buffer, MPI.INTEGER], peer, MPI_TAG_ANSWER)
             for buffer, peer in zip(self._buffers, peers, strict=True)
         ]
         MPI.Prequest.Startall(self._answers)
         self._next = 0
 
     def send_header(self, rank: int, header: Header) -> None:
-        self._begin(self._comm.Isend([header.pack(), self._mpi.BYTE], self._peers[rank], MPI_TAG_REQUEST))
+        self._begin(self._comm.Isend([header.pack(), self._mpi.INTEGER], self._peers[rank], MPI_TAG_REQUEST))
 
     def send(self, rank: int, payload: Window | bytes) -> None:
-        buffer = [payload, self._mpi.BYTE] if isinstance(payload, bytes) else self._buffer(payload)
+        buffer = [payload, self._mpi.INTEGER] if isinstance(payload, bytes) else self._buffer(payload)
         self._begin(self._comm.Isend(buffer, self._peers[rank], MPI_TAG_PAYLOAD))
 
     def receive(self, rank: int, window: Window) -> None:
         self._begin(self._comm.Irecv(self._buffer(window), self._peers[rank], MPI_TAG_PAYLOAD))
 
     def next_answer(self) -> tuple[int, Header]:
-        _wait(self._answer_is_here, self.timeout, "an answer of the model")
+        _wait(self._answer_is_here, self.timeout, "an answer of the model", self._transferring)
         rank = self._next
         header = Header.unpack(self._buffers[rank])
         self._answers[rank].Start()
@@ -117,7 +120,7 @@ class MpiTransport:
 
     def finish(self) -> None:
         if self._pending:
-            _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model")
+            _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model", lambda: True)
             self._pending.clear()
 
     def abort(self, reason: str) -> None:
@@ -138,6 +141,11 @@ class MpiTransport:
         if len(self._pending) > _MANY_PENDING:
             self._pending = [r for r in self._pending if not r.Test()]
 
+    def _transferring(self) -> bool:
+        if self._pending and self._all_is_done():
+            self._pending.clear()
+        return bool(self._pending)
+
     def _all_is_done(self) -> bool:
         return self._mpi.Request.Testall(self._pending)
 
@@ -148,25 +156,25 @@ class MpiTransport:
         return here
 
     def _buffer(self, window: Window) -> list[Any]:
-        """The window as MPI describes memory: bytes in place, through a subarray type where it has gaps."""
-        array = window.array
-        if window.tile is None:
-            return [array.reshape(-1).view(np.uint8), self._mpi.BYTE]
-        return [array, 1, self._subarray(array.shape, array.itemsize, window.tile)]
+        """The window as MPI describes memory: words in place, through a subarray type where it has gaps."""
+        array, tile = window.array, window.tile
+        if tile is None or array.shape[-2:] == (tile.nj, tile.ni):
+            return [array.reshape(-1).view(np.int32), self._mpi.INTEGER]
+        return [array, 1, self._subarray(array.shape, array.itemsize, tile)]
 
     def _subarray(self, shape: tuple[int, ...], itemsize: int, tile: Tile) -> Any:
         key = (*shape, itemsize, tile.i, tile.j, tile.ni, tile.nj)
         if key not in self._types:
-            n, ny, nx = shape
-            self._types[key] = self._mpi.BYTE.Create_subarray(
-                [n, ny, nx * itemsize],
-                [n, tile.nj, tile.ni * itemsize],
-                [0, tile.j, tile.i * itemsize],
+            words = itemsize // 4
+            self._types[key] = self._mpi.INTEGER.Create_subarray(
+                [*shape[:-1], shape[-1] * words],
+                [*shape[:-2], tile.nj, tile.ni * words],
+                [*(0 for _ in shape[:-2]), tile.j, tile.i * words],
             ).Commit()
         return self._types[key]
 
 
-def _wait(done: Any, timeout: float, what: str) -> None:
+def _wait(done: Callable[[], bool], timeout: float, what: str, exchanging: Callable[[], bool]) -> None:
     """Call `done` until it says so, without burning the core; PeerTimeout after `timeout` seconds."""
     if done():
         return
@@ -174,13 +182,13 @@ def _wait(done: Any, timeout: float, what: str) -> None:
     launcher = os.getppid()
     pause = _FIRST_SLEEP
     while not done():
-        waited = time.perf_counter() - start
-        if waited < _SPIN:
+        now = time.perf_counter()
+        if now - start < _SPIN:
             continue
-        if waited < _YIELD:
+        if now - start < (_EXCHANGE_YIELD if exchanging() else _IDLE_YIELD):
             os.sched_yield()
             continue
-        if waited > timeout:
+        if now - start > timeout:
             raise PeerTimeout(f"waited {timeout:g} s in vain for {what}")
         if os.getppid() != launcher:
             raise ModelCrashed("the launcher of the MPI job is gone")

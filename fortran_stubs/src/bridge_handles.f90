@@ -38,8 +38,6 @@ module bridge_handles
         integer :: every = 1
         integer(int32), allocatable :: recorded(:)  !! numbers of the fields to record
         real(real64) :: last_sent = 0  !! when the server last heard from us
-        ! Two pieces of a field in flight, so that packing one overlaps with sending the other.
-        integer(int32), allocatable :: pieces(:, :)
     end type bridge_handle
 
 contains

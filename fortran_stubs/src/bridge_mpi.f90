@@ -5,8 +5,9 @@
 module bridge_mpi
     ! The routines with a choice of buffer have no interface in some MPI libraries' modules and so
     ! cannot be named here; all their buffers are of one type, integer(int32).
-    use mpi, only: MPI_ADDRESS_KIND, MPI_APPNUM, MPI_BYTE, MPI_COMM_NULL, MPI_COMM_WORLD, &
-        MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_REQUEST_NULL, MPI_STATUSES_IGNORE, MPI_Wtime
+    use mpi, only: MPI_ADDRESS_KIND, MPI_APPNUM, MPI_COMM_NULL, MPI_COMM_WORLD, &
+        MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_ORDER_FORTRAN, &
+        MPI_STATUS_IGNORE, MPI_Wtime
     use bridge_kinds, only: error_unit, int32, int64, message_length, real64
     use bridge_protocol, only: header_from_words, header_to_words, header_words, message_header, &
         mpi_tag_answer, mpi_tag_payload, mpi_tag_request, process_model, process_server, &
@@ -17,12 +18,14 @@ module bridge_mpi
 
     public :: mpi_link, link_open, link_close, send_header, receive_header, start_send
     public :: start_receive, finish, send_text, receive_text, largest_of_ranks, give_up, seconds_now
+    public :: make_block, free_block
 
-    integer, parameter, public :: no_request = MPI_REQUEST_NULL
 
-    ! How a wait grows patient, in seconds since it began and in microseconds of sleep.
+    ! How a wait grows patient, in seconds since it began and in microseconds of sleep. In the middle
+    ! of an exchange the other side is at work on it, and messages need both sides to move: no sleep.
     real(real64), parameter :: spin_time = 150.0e-6_real64
-    real(real64), parameter :: yield_time = 2.0e-3_real64
+    real(real64), parameter :: idle_yield_time = 2.0e-3_real64
+    real(real64), parameter :: exchange_yield_time = 0.5_real64
     integer, parameter :: longest_sleep = 1000
     real(real64), parameter :: look_around = 0.2_real64  !! s between checks of the launcher
 
@@ -65,7 +68,7 @@ contains
         tags(:, rank + 1) = own_tag(link%instance)
         call MPI_Iallgather(MPI_IN_PLACE, 0, MPI_INTEGER, tags, tag_words, MPI_INTEGER, comm_in, &
             request, ierr)
-        call wait_for(link, [request], timeout, "the other programs of the job to start")
+        call wait_for(link, request, timeout, "the other programs of the job to start")
         servers = 0
         do i = 1, n
             if (tags(1, i) /= protocol_magic .or. tags(2, i) /= protocol_version) then
@@ -142,9 +145,9 @@ contains
         type(message_header), intent(in) :: header
         integer :: request, ierr
         link%outgoing = header_to_words(header)
-        call MPI_Isend(link%outgoing, 4*header_words, MPI_BYTE, link%server, mpi_tag_answer, &
+        call MPI_Isend(link%outgoing, header_words, MPI_INTEGER, link%server, mpi_tag_answer, &
             link%world, request, ierr)
-        call wait_for(link, [request], link%timeout, "the server to take an answer")
+        call wait_for(link, request, link%timeout, "the server to take an answer")
     end subroutine send_header
 
     !> Wait for the server's next request, as long as it takes.
@@ -154,40 +157,67 @@ contains
         integer(int32), asynchronous :: words(header_words)
         integer :: request, ierr
         logical :: valid
-        call MPI_Irecv(words, 4*header_words, MPI_BYTE, link%server, mpi_tag_request, &
+        call MPI_Irecv(words, header_words, MPI_INTEGER, link%server, mpi_tag_request, &
             link%world, request, ierr)
-        call wait_for(link, [request], for_ever, "a request")
+        call wait_for(link, request, for_ever, "a request")
         call header_from_words(words, header, valid)
         if (.not. valid) call give_up(link, "the server sent a header that is not of this protocol")
     end subroutine receive_header
 
-    !> Begin sending `words`, which must stay untouched until `finish`.
-    subroutine start_send(link, words, request)
+    !> Begin sending `words`, or the `block` of them; they must stay untouched until `finish`.
+    subroutine start_send(link, words, request, block)
         type(mpi_link), intent(in) :: link
-        integer(int32), intent(in), contiguous, target :: words(:)
+        integer(int32), intent(in), contiguous, target, asynchronous :: words(:)
         integer, intent(out) :: request
+        integer, intent(in), optional :: block  !! from `make_block`
         integer :: ierr
-        call MPI_Isend(words, 4*size(words), MPI_BYTE, link%server, mpi_tag_payload, &
-            link%world, request, ierr)
+        if (present(block)) then
+            call MPI_Isend(words, 1, block, link%server, mpi_tag_payload, link%world, request, ierr)
+        else
+            call MPI_Isend(words, size(words), MPI_INTEGER, link%server, mpi_tag_payload, &
+                link%world, request, ierr)
+        end if
     end subroutine start_send
 
-    !> Begin receiving `words`, defined after `finish`.
-    subroutine start_receive(link, words, request)
+    !> Begin receiving `words`, or the `block` of them; they are defined after `finish`.
+    subroutine start_receive(link, words, request, block)
         type(mpi_link), intent(in) :: link
         integer(int32), intent(inout), contiguous, target, asynchronous :: words(:)
         integer, intent(out) :: request
+        integer, intent(in), optional :: block  !! from `make_block`
         integer :: ierr
-        call MPI_Irecv(words, 4*size(words), MPI_BYTE, link%server, mpi_tag_payload, &
-            link%world, request, ierr)
+        if (present(block)) then
+            call MPI_Irecv(words, 1, block, link%server, mpi_tag_payload, link%world, request, ierr)
+        else
+            call MPI_Irecv(words, size(words), MPI_INTEGER, link%server, mpi_tag_payload, &
+                link%world, request, ierr)
+        end if
     end subroutine start_receive
+
+    !> Describe to MPI the inner cells of a local array, so that they travel without a copy.
+    subroutine make_block(sizes, inner, starts, block)
+        integer, intent(in) :: sizes(3)   !! words in a row, rows, levels
+        integer, intent(in) :: inner(3)   !! those that travel
+        integer, intent(in) :: starts(3)  !! those before them
+        integer, intent(out) :: block
+        integer :: ierr
+        call MPI_Type_create_subarray(3, sizes, inner, starts, MPI_ORDER_FORTRAN, MPI_INTEGER, &
+            block, ierr)
+        call MPI_Type_commit(block, ierr)
+    end subroutine make_block
+
+    !> Give back what `make_block` made.
+    subroutine free_block(block)
+        integer, intent(inout) :: block
+        integer :: ierr
+        call MPI_Type_free(block, ierr)
+    end subroutine free_block
 
     !> Wait for a send or receive that was begun.
     subroutine finish(link, request)
         type(mpi_link), intent(in) :: link
         integer, intent(inout) :: request
-        if (request == MPI_REQUEST_NULL) return
-        call wait_for(link, [request], link%timeout, "the server to exchange a field")
-        request = MPI_REQUEST_NULL
+        call wait_for(link, request, link%timeout, "the server to exchange values")
     end subroutine finish
 
     !> Send a text payload, padded with blanks to whole words.
@@ -227,24 +257,24 @@ contains
         seconds = MPI_Wtime()
     end function seconds_now
 
-    !> Wait until all `requests` are complete, without burning the core.
-    subroutine wait_for(link, requests, timeout, what)
+    !> Wait until `request` is complete, without burning the core.
+    subroutine wait_for(link, request, timeout, what)
         type(mpi_link), intent(in) :: link
-        integer, intent(in) :: requests(:)
-        real(real64), intent(in) :: timeout  !! s; negative: for ever
+        integer, intent(inout) :: request
+        real(real64), intent(in) :: timeout  !! s; negative: for ever, the other side may be idle
         character(*), intent(in) :: what     !! what we wait for, for the error message
-        integer :: pending(size(requests)), ierr, pause
-        real(real64) :: start, waited, looked
+        integer :: ierr, pause
+        real(real64) :: start, waited, looked, yield_time
         logical :: done
 
-        pending = requests
-        call MPI_Testall(size(pending), pending, done, MPI_STATUSES_IGNORE, ierr)
+        call MPI_Test(request, done, MPI_STATUS_IGNORE, ierr)
         if (done) return
         start = MPI_Wtime()
         looked = 0
         pause = 20
+        yield_time = merge(idle_yield_time, exchange_yield_time, timeout < 0)
         do
-            call MPI_Testall(size(pending), pending, done, MPI_STATUSES_IGNORE, ierr)
+            call MPI_Test(request, done, MPI_STATUS_IGNORE, ierr)
             if (done) return
             waited = MPI_Wtime() - start
             if (waited < spin_time) cycle

@@ -3,19 +3,18 @@
 !>
 !> A message is a header of 64 bytes (16 words of 32 bits, in the machine's own byte order) and,
 !> for some verbs, a payload sent separately: text, a list of field numbers, or the values of a
-!> field, level after level, each with i running fastest.
+!> field, i running fastest. Payloads are whole words of 32 bits; texts are padded with blanks.
 module bridge_protocol
     use bridge_kinds, only: int32, int64, max_rank
     implicit none
     private
 
-    public :: message_header, header_to_words, header_from_words, levels_per_chunk
+    public :: message_header, header_to_words, header_from_words
 
     integer(int32), parameter, public :: protocol_magic = 1312969287  !! "NBRG"
     integer(int32), parameter, public :: protocol_version = 1
     integer, parameter, public :: header_words = 16
     integer, parameter, public :: tag_words = 8        !! record that each process shows at start
-    integer, parameter, public :: chunk_bytes = 1048576  !! large fields travel in such pieces
 
     ! Role of a process in the job.
     integer(int32), parameter, public :: process_model = 1
@@ -66,7 +65,7 @@ module bridge_protocol
         integer(int32) :: field = 0            !! number of the field, from 1
         integer(int32) :: dtype = 0
         integer(int32) :: ndims = 0
-        integer(int32) :: extents(max_rank) = 0  !! i, j, k, ... of the payload (this rank's tile)
+        integer(int32) :: extents(max_rank) = 0  !! i, j, k, ... of the payload (one rank's tile)
         integer(int32) :: count = 0            !! steps to run, or bytes of a text payload
         integer(int32) :: argument = 0         !! slot, recording interval, or verb answered
         integer(int64) :: step = 0             !! model step; a reply to snapshot carries a hash
@@ -107,11 +106,4 @@ contains
         header%argument = words(14)
         header%step = transfer(words(15:16), header%step)
     end subroutine header_from_words
-
-    !> How many levels of `level_bytes` travel in one message: at least one, about `chunk_bytes`.
-    pure function levels_per_chunk(level_bytes) result(levels)
-        integer(int64), intent(in) :: level_bytes  !! bytes of one (i, j) level of the tile
-        integer :: levels
-        levels = max(1, int(chunk_bytes/max(1_int64, level_bytes)))
-    end function levels_per_chunk
 end module bridge_protocol

@@ -14,7 +14,7 @@ module bridge_registry
 
     public :: grid_layout, registry_entry, registry, bridge_getter, bridge_putter
     public :: add_entry, find_entry, resolve, store, local_words, wire_extents
-    public :: level_words, level_count, pack_levels, unpack_levels
+    public :: wire_place
 
     abstract interface
         !> Copy the model's data into `values`, the full local array with i running fastest.
@@ -55,6 +55,8 @@ module bridge_registry
         logical :: tiled = .false.             !! lies on the horizontal grid
         integer, pointer :: level => null()    !! current index of the last dimension, if rotating
         type(c_ptr) :: address = c_null_ptr
+        integer :: block = 0                   !! how the transport describes its inner cells
+        logical :: block_known = .false.
         procedure(bridge_getter), pointer, nopass :: getter => null()
         procedure(bridge_putter), pointer, nopass :: putter => null()
     end type registry_entry
@@ -184,99 +186,36 @@ contains
         if (entry%tiled) extents(:2) = extents(:2) - 2*entry%halo
     end subroutine wire_extents
 
-    !> Words of one level that travels: of one (i, j) tile, or of the whole if not on the grid.
-    pure function level_words(entry) result(words)
+    !> Where in the full local array the words that travel lie.
+    pure subroutine wire_place(entry, offset, sizes, inner, starts)
         type(registry_entry), intent(in) :: entry
-        integer :: words
-        integer(int32) :: ndims, extents(max_rank)
-        call wire_extents(entry, ndims, extents)
-        if (entry%tiled) ndims = 2
-        words = product(extents(:ndims))*element_words(entry)
-    end function level_words
+        integer(int64), intent(out) :: offset  !! words before the current time level
+        integer, intent(out) :: sizes(3)       !! words in a row, rows, levels of that time level
+        integer, intent(out) :: inner(3)       !! those that travel
+        integer, intent(out) :: starts(3)      !! those before them
 
-    !> Number of levels that travel.
-    pure function level_count(entry) result(levels)
-        type(registry_entry), intent(in) :: entry
-        integer :: levels
-        integer(int32) :: ndims, extents(max_rank)
-        call wire_extents(entry, ndims, extents)
-        levels = 1
-        if (entry%tiled) levels = product(extents(3:ndims))
-    end function level_count
-
-    !> Words before the first one that travels of `level` (from 1), and between two rows of it.
-    pure subroutine level_position(entry, level, first, stride)
-        type(registry_entry), intent(in) :: entry
-        integer, intent(in) :: level
-        integer(int64), intent(out) :: first, stride
-        integer(int64) :: per_level, element
-        integer :: number
-
-        element = element_words(entry)
-        number = level - 1
+        sizes = 1
+        sizes(1) = entry%extents(1)*element_words(entry)
+        sizes(2) = entry%extents(2)
+        sizes(3) = product(entry%extents(3:))
+        offset = 0
         if (associated(entry%level)) then
-            number = number + (entry%level - 1)*level_count(entry)
+            call one_time_level(entry, sizes)
+            offset = (entry%level - 1)*product(int(sizes, int64))
         end if
-        if (entry%tiled) then
-            stride = entry%extents(1)*element
-            per_level = stride*entry%extents(2)
-            first = number*per_level + entry%halo*(stride + element)
-        else
-            stride = level_words(entry)
-            first = number*stride
-        end if
-    end subroutine level_position
+        inner = sizes
+        starts = 0
+        if (.not. entry%tiled) return
+        inner(:2) = sizes(:2) - 2*entry%halo*[element_words(entry), 1]
+        starts(:2) = entry%halo*[element_words(entry), 1]
+    end subroutine wire_place
 
-    !> Copy `levels` levels from `first_level` on, without halos, into `buffer`.
-    subroutine pack_levels(entry, words, first_level, levels, buffer)
+    !> Reduce the sizes of all time levels to those of one.
+    pure subroutine one_time_level(entry, sizes)
         type(registry_entry), intent(in) :: entry
-        integer(int32), intent(in), contiguous :: words(:)      !! full local array
-        integer, intent(in) :: first_level, levels
-        integer(int32), intent(inout), contiguous :: buffer(:)  !! [levels*level_words]
-        integer(int64) :: first, stride
-        integer :: level, row, rows, n, at
-
-        rows = row_count(entry)
-        n = level_words(entry)/rows
-        at = 0
-        do level = first_level, first_level + levels - 1
-            call level_position(entry, level, first, stride)
-            do row = 1, rows
-                buffer(at + 1:at + n) = words(first + 1:first + n)
-                at = at + n
-                first = first + stride
-            end do
-        end do
-        if (entry%dtype == dtype_logical) buffer(:at) = merge(1_int32, 0_int32, buffer(:at) /= 0)
-    end subroutine pack_levels
-
-    !> The inverse of `pack_levels`: fill the inner cells, leave the halos alone.
-    subroutine unpack_levels(entry, words, first_level, levels, buffer)
-        type(registry_entry), intent(in) :: entry
-        integer(int32), intent(inout), contiguous :: words(:)  !! full local array
-        integer, intent(in) :: first_level, levels
-        integer(int32), intent(in), contiguous :: buffer(:)    !! [levels*level_words]
-        integer(int64) :: first, stride
-        integer :: level, row, rows, n, at
-
-        rows = row_count(entry)
-        n = level_words(entry)/rows
-        at = 0
-        do level = first_level, first_level + levels - 1
-            call level_position(entry, level, first, stride)
-            do row = 1, rows
-                words(first + 1:first + n) = buffer(at + 1:at + n)
-                at = at + n
-                first = first + stride
-            end do
-        end do
-    end subroutine unpack_levels
-
-    !> Contiguous pieces of one level.
-    pure function row_count(entry) result(rows)
-        type(registry_entry), intent(in) :: entry
-        integer :: rows
-        rows = 1
-        if (entry%tiled) rows = entry%extents(2) - 2*entry%halo
-    end function row_count
+        integer, intent(inout) :: sizes(3)
+        integer :: last
+        last = min(3, entry%ndims)
+        sizes(last) = sizes(last)/entry%extents(entry%ndims)
+    end subroutine one_time_level
 end module bridge_registry

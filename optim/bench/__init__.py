@@ -1,0 +1,1 @@
+"""What can be measured with `nemo-bridge bench`, one file each."""
