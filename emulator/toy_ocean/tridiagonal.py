@@ -16,8 +16,8 @@ def tridiagonal(a_up: Array, diag: Array, a_dn: Array, rhs: Array) -> Array:
     a_up(1) and a_dn(nz) are not read; the coefficients broadcast against rhs. Its derivative is one more
     solve, forward or transposed, rather than the derivative of the elimination.
     """
-    a_up = a_up.at[0].set(0.0)
-    a_dn = a_dn.at[-1].set(0.0)
+    a_up = jnp.asarray(a_up).at[0].set(0.0)
+    a_dn = jnp.asarray(a_dn).at[-1].set(0.0)
     return jax.lax.custom_linear_solve(
         lambda x: a_up * km1(x) + diag * x + a_dn * kp1(x),
         rhs,

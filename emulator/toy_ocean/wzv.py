@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 from jax import Array
 
+from emulator.toy_ocean.columns import sum_up
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.par_oce import rho0
 from emulator.toy_ocean.stencil import im1, jm1
@@ -18,4 +18,4 @@ def wzv_transport(grid: Grid, r3u: Array, r3v: Array, u: Array, v: Array, emp: A
     divergence = thickness * (flux_u - im1(flux_u) + flux_v - jm1(flux_v))
     rise = -(divergence.sum(axis=0) + grid.e1e2t * emp / rho0) * grid.ssmask
     rise = rise / (grid.ht_0 + 1.0 - grid.ssmask)
-    return -jnp.cumsum((divergence + thickness * rise * grid.tmask)[::-1], axis=0)[::-1]
+    return -sum_up(divergence + thickness * rise * grid.tmask)
