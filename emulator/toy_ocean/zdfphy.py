@@ -41,9 +41,9 @@ def zdf_phy(
     """Bottom drag, viscosity, diffusivity and TKE n -> n+1 from the state and N^2 of step n."""
     rcdu = zdf_drg(grid, config, params, state.uo, state.vo)
     if config.ln_zdftke:
-        avm, dissl = tke_avm(grid, config, params, state.en, rn2, sbc.taum, r3t)
+        zav, avm, dissl = tke_avm(grid, config, params, state.en, rn2, sbc.taum, r3t)
         sh2 = zdf_sh2(grid, state.uo, state.vo, avm, r3u, r3v)
-        avt = tke_avt(grid, config, params, avm, sh2, rn2)
+        avt = tke_avt(grid, config, params, zav, avm, sh2, rn2)
         en = tke_tke(grid, config, params, sbc.taum, r3t, rn2, avm, avt, sh2, dissl, state.en)
     else:
         zdf = params["namzdf"]

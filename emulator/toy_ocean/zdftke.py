@@ -24,8 +24,8 @@ PDL_MIN = 0.1  # smallest inverse Prandtl number
 
 def tke_avm(
     grid: Grid, config: Config, params: Mapping[str, Any], en: Array, rn2: Array, taum: Array, r3t: Array
-) -> tuple[Array, Array]:
-    """Viscosity [m2 s-1] and dissipation rate sqrt(en)/length [s-1] at W, [k, j, i], from the energy of step n."""
+) -> tuple[Array, Array, Array]:
+    """At W [k, j, i] from the energy of step n: rn_ediff l sqrt(en), viscosity [m2 s-1], sqrt(en)/l [s-1]."""
     tke = params["namzdf_tke"]
     shortest = 1.0e-6 / (tke["rn_ediff"] * jnp.sqrt(tke["rn_emin"]))
     squared = 2.0 * en[1:] / jnp.maximum(rn2[1:], RN2_MIN) * grid.wmask[1:]
@@ -36,8 +36,9 @@ def tke_avm(
     else:
         ldn = _upward_sweep(grid, shortest, length, r3t)
     speed = guarded.sqrt(en[1:])
-    viscosity = jnp.maximum(tke["rn_ediff"] * jnp.minimum(lup, ldn) * speed, params["namzdf"]["rn_avm0"])
-    return _below_surface(viscosity * grid.wmask[1:]), _below_surface(speed / jnp.sqrt(lup * ldn))
+    zav = tke["rn_ediff"] * jnp.minimum(lup, ldn) * speed
+    avm = jnp.maximum(zav, params["namzdf"]["rn_avm0"]) * grid.wmask[1:]
+    return _below_surface(zav), _below_surface(avm), _below_surface(speed / jnp.sqrt(lup * ldn))
 
 
 def _surface_length(config: Config, params: Mapping[str, Any], taum: Array) -> Array:
@@ -70,7 +71,13 @@ def _upward_sweep(grid: Grid, shortest: Array, length: Array, r3t: Array) -> Arr
 
 
 def tke_avt(
-    grid: Grid, config: Config, params: Mapping[str, Any], avm: Array, sh2: Array, rn2: Array
+    grid: Grid,
+    config: Config,
+    params: Mapping[str, Any],
+    zav: Array,
+    avm: Array,
+    sh2: Array,
+    rn2: Array,
 ) -> Array:
     """Diffusivity of tracers at W [k, j, i] m2 s-1: viscosity over the Prandtl number."""
     tke, zdf = params["namzdf_tke"], params["namzdf"]
@@ -80,7 +87,7 @@ def tke_avt(
         richardson = jnp.maximum(rn2, 0.0) * avm / (sh2 + SHEAR_MIN)
         inverse_prandtl = jnp.maximum(PDL_MIN, critical / jnp.maximum(critical, richardson))
     floor = zdf["rn_avt0"] * zdf.get("avtb_2d", 1.0)
-    return jnp.maximum(inverse_prandtl * jnp.maximum(avm, floor), floor) * grid.wmask
+    return jnp.maximum(inverse_prandtl * jnp.maximum(zav, floor), floor) * grid.wmask
 
 
 def tke_tke(

@@ -20,7 +20,7 @@ module trastp
 contains
 
     !> Reads state%t, s (n, full halo), w%rn2, alpha, beta, avt, r3*, and what dyn_stp left for the transports.
-    !! Writes state%t, s (n+1) on inner points, w%uslp … akz, w%uu_tr, vv_tr, ww_tr, wo. No halo exchange.
+    !! Writes state%t, s (n+1) on inner points, w%uslp … akz, w%uu_tr, vv_tr, ww_tr. No halo exchange.
     subroutine tra_stp(dom, nam, state, sbc, forcing, w)
         type(domain), intent(in) :: dom
         type(toy_namelist), intent(in) :: nam
@@ -47,6 +47,9 @@ contains
         call contents(dom, nam%dom%rn_dt, w%r3t, state%t, forcing%thetao_tendency, ttrd)
         call contents(dom, nam%dom%rn_dt, w%r3t, state%s, forcing%so_tendency, strd)
         call tra_zdf(dom, nam%dom%rn_dt, w%r3t_new, w%avt, w%akz, ttrd, strd, state%t, state%s)
+        call trd_put(dom, 'u_bc', w%u_bc)
+        call trd_put(dom, 'v_bc', w%v_bc)
+        call trd_put(dom, 'r3t_new', w%r3t_new)
         call trd_put(dom, 'uslp', w%uslp)
         call trd_put(dom, 'vslp', w%vslp)
         call trd_put(dom, 'wslpi', w%wslpi)

@@ -11,7 +11,7 @@ module tratransport
 
 contains
 
-    !> w%uu_tr on 0..ni, 1..nj; w%vv_tr on 1..ni, 0..nj; w%ww_tr and w%wo on inner points. Reads w%u_bc,
+    !> w%uu_tr on 0..ni, 1..nj; w%vv_tr on 1..ni, 0..nj; w%ww_tr on inner points. Reads w%u_bc,
     !! w%v_bc, w%un_adv, w%vn_adv at the same faces, w%r3*, w%r3t_new, w%wslpi, w%wslpj.
     pure subroutine tra_transport(dom, nam, w)
         type(domain), intent(in) :: dom
@@ -55,7 +55,6 @@ contains
                         + w%vv_tr(i, j, k) - w%vv_tr(i, j - 1, k)
                     w%ww_tr(i, j, k) = (below - (divergence + dom%e1e2t(i, j)*dom%e3t_0(k) &
                         *(w%r3t_new(i, j) - w%r3t(i, j))/dt))*dom%tmask(i, j, k)
-                    w%wo(i, j, k) = w%ww_tr(i, j, k)/dom%e1e2t(i, j)
                 end do
             end do
         end do

@@ -43,7 +43,7 @@ contains
         type(surface_forcing), intent(in) :: sbc
         type(work), intent(inout) :: w
         real(wp) :: dissl(1 - hls:dom%ni + hls, 1 - hls:dom%nj + hls, dom%nz)
-        call tke_avm(dom, nam, state%en, w%rn2, sbc%taum, w%r3t, w%avm, dissl)
+        call tke_avm(dom, nam, state%en, w%rn2, sbc%taum, w%r3t, w%avt, w%avm, dissl)
         call zdf_sh2(dom, state%u, state%v, w%avm, w%r3u, w%r3v, w%sh2)
         call tke_avt(dom, nam, w%avm, w%sh2, w%rn2, w%avtb_2d, w%avt)
         call tke_tke(dom, nam, sbc%taum, w%r3t, w%rn2, w%avm, w%avt, w%sh2, dissl, state%en)

@@ -16,13 +16,14 @@ module zdftke
 contains
 
     !> Mixing lengths from the energy, then viscosity and dissipation rate, on 0..ni+1, 0..nj+1.
-    pure subroutine tke_avm(dom, nam, en, rn2, taum, r3t, avm, dissl)
+    pure subroutine tke_avm(dom, nam, en, rn2, taum, r3t, zav, avm, dissl)
         type(domain), intent(in) :: dom
         type(toy_namelist), intent(in) :: nam
         real(wp), contiguous, intent(in) :: en(1 - hls:, 1 - hls:, :)       !! m2 s-2
         real(wp), contiguous, intent(in) :: rn2(1 - hls:, 1 - hls:, :)      !! s-2
         real(wp), contiguous, intent(in) :: taum(1 - hls:, 1 - hls:)        !! N m-2
         real(wp), contiguous, intent(in) :: r3t(1 - hls:, 1 - hls:)
+        real(wp), contiguous, intent(inout) :: zav(1 - hls:, 1 - hls:, :)   !! before the background, m2 s-1
         real(wp), contiguous, intent(inout) :: avm(1 - hls:, 1 - hls:, :)   !! m2 s-1
         real(wp), contiguous, intent(inout) :: dissl(1 - hls:, 1 - hls:, :) !! sqrt(en)/length, s-1
         real(wp), dimension(0:dom%ni + 1, dom%nz) :: length, lup, ldn
@@ -64,8 +65,8 @@ contains
                     lm = min(lup(i, k), ldn(i, k))
                     ld = sqrt(lup(i, k)*ldn(i, k))
                     speed = sqrt(en(i, j, k))
-                    avm(i, j, k) = max(nam%zdf_tke%rn_ediff*lm*speed, nam%zdf%rn_avm0) &
-                        *dom%wmask(i, j, k)
+                    zav(i, j, k) = nam%zdf_tke%rn_ediff*lm*speed
+                    avm(i, j, k) = max(zav(i, j, k), nam%zdf%rn_avm0)*dom%wmask(i, j, k)
                     dissl(i, j, k) = speed/ld
                 end do
             end do
@@ -73,6 +74,7 @@ contains
     end subroutine tke_avm
 
     !> Diffusivity of tracers: viscosity over the Prandtl number of the Richardson number, inner points.
+    !! avt comes in as zav: 0.1 rn_avm0 = rn_avt0 by default, and avm instead of zav would sit on that kink.
     pure subroutine tke_avt(dom, nam, avm, sh2, rn2, avtb_2d, avt)
         type(domain), intent(in) :: dom
         type(toy_namelist), intent(in) :: nam
@@ -93,7 +95,7 @@ contains
                         pdl = max(pdl_min, ri_cri/max(ri_cri, richardson))
                     end if
                     floor = nam%zdf%rn_avt0*avtb_2d(i, j)
-                    avt(i, j, k) = max(pdl*max(avm(i, j, k), floor), floor)*dom%wmask(i, j, k)
+                    avt(i, j, k) = max(pdl*max(avt(i, j, k), floor), floor)*dom%wmask(i, j, k)
                 end do
             end do
         end do
