@@ -144,7 +144,7 @@ def _find(group: str, entry: str, path: Path) -> tuple[str, str]:
 
 
 def barotropic_substeps(config: Config, grid: Grid) -> int:
-    """Sub-steps N per time step: nn_e, or the smallest even N with a Courant number within rn_bt_cmax."""
+    """Sub-steps N per time step: nn_e made even, or the smallest even N with a Courant number within rn_bt_cmax."""
     if config.nn_e > 0:
-        return config.nn_e
+        return config.nn_e + config.nn_e % 2
     return 2 * max(1, math.ceil(config.rn_Dt * grid.cbt_max / config.rn_bt_cmax / 2.0))

@@ -20,7 +20,13 @@ class Grid(eqx.Module):
     periodic: bool = eqx.field(static=True)
     cbt_max: float = eqx.field(static=True)
     glamt: Array
+    glamu: Array
+    glamv: Array
+    glamf: Array
     gphit: Array
+    gphiu: Array
+    gphiv: Array
+    gphif: Array
     e1t: Array
     e2t: Array
     e1u: Array
@@ -68,4 +74,4 @@ class Grid(eqx.Module):
 
 def _array(file: netCDF4.Dataset, name: str) -> Array:
     values = np.asarray(file[name][:])
-    return jnp.asarray(values if name == "mbkt" else values.astype(np.float64))
+    return jnp.asarray(values.astype(np.int64 if name == "mbkt" else np.float64))

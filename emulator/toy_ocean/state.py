@@ -38,10 +38,10 @@ class Surface(NamedTuple):
 class Tendencies(NamedTuple):
     """Tendencies from outside, [k, j, i]: degC s-1, 1e-3 s-1, m s-2, m s-2."""
 
-    thetao: Array
-    so: Array
-    uo: Array
-    vo: Array
+    thetao_tendency: Array
+    so_tendency: Array
+    uo_tendency: Array
+    vo_tendency: Array
 
 
 def no_tendencies(state: State) -> Tendencies:

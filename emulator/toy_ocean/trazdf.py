@@ -6,8 +6,7 @@ from jax import Array
 
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
-from emulator.toy_ocean.stencil import kp1
-from emulator.toy_ocean.tridiagonal import tridiagonal
+from emulator.toy_ocean.tridiagonal import diffusion
 
 
 def tra_zdf(grid: Grid, config: Config, r3t_new: Array, diffusivity: Array, contents: Array) -> Array:
@@ -17,8 +16,7 @@ def tra_zdf(grid: Grid, config: Config, r3t_new: Array, diffusivity: Array, cont
     """
     stretch = 1.0 + r3t_new
     e3w = grid.e3w_0[:, None, None] * stretch
-    coupling = -config.rn_Dt * diffusivity / e3w * grid.wmask  # of k - 1 and k
-    below = kp1(coupling)
-    diagonal = grid.e3t_0[:, None, None] * stretch - coupling - below
-    solution = tridiagonal(coupling[:, None], diagonal[:, None], below[:, None], contents)
+    coupling = config.rn_Dt * diffusivity / e3w * grid.wmask  # of k - 1 and k
+    thickness = grid.e3t_0[:, None, None] * stretch
+    solution = diffusion(coupling[:, None], thickness[:, None], contents)
     return solution * grid.tmask[:, None]
