@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import re
@@ -22,8 +21,6 @@ from bridge.errors import BridgeError, ConfigurationError
 LAUNCHER_DIED = 137
 #: seconds between the polite signal and the one that cannot be refused
 GRACE = 5.0
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -200,22 +197,20 @@ def _last_lines(path: Path, lines: int) -> list[str]:
 def run(job: Job, watch: Callable[[], None] | None = None) -> int:
     """Run `job` to its end and return its exit code, non-zero on any failure; `watch` is called twice a second.
 
-    The job gets a session of its own. Ctrl-C and SIGTERM are passed on. When mpirun ends, or is killed, no process
-    of the job survives it; when this process dies, mpirun is told to end the job. On failure the last lines of
-    the programs' logs go to standard error.
+    The job gets a session of its own. Ctrl-C and SIGTERM are passed on. No process of the job survives mpirun, nor
+    this process, however they end. On failure the last lines of the programs' logs go to standard error.
     """
     command = mpirun_command(job)
     environment = mpi_environment(job.ranks) | dict(job.environment)
     with _Relay() as relay:
         try:
-            launcher = subprocess.Popen(
-                command, env=environment, start_new_session=True, preexec_fn=_end_with_parent(os.getpid())
-            )
+            launcher = subprocess.Popen(command, env=environment, start_new_session=True)
         except OSError as error:
             raise BridgeError(f"cannot start {command[0]}: {error}") from error
         relay.target = launcher
         try:
-            code = _wait(launcher, relay, watch)
+            with _Guard(launcher.pid):
+                code = _wait(launcher, relay, watch)
         finally:
             survivors = end_session(launcher.pid)
     return _verdict(code, survivors, relay, job)
@@ -280,16 +275,38 @@ class _Relay:
             self.target.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 
-def _end_with_parent(parent: int):
-    """For the child before it becomes mpirun: SIGTERM when the parent dies, however it dies."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+class _Guard:
+    """A process that ends the job's session if this process dies, however it dies.
 
-    def request() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(LAUNCHER_DIED)
+    It waits on a pipe that the kernel closes when we are gone. (Asking the kernel to send mpirun a signal is
+    not enough: mpirun sometimes leaves without its ranks.)
+    """
 
-    return request
+    def __init__(self, session: int) -> None:
+        code = f"from bridge.launch import guard; guard({session})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> _Guard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:  # the watch is over: say the word that lets the guard leave in peace
+            self._process.communicate(b"done", timeout=GRACE)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
+
+
+def guard(session: int) -> None:
+    """Body of the guard process: wait for the word, or for the end of the process that should say it."""
+    if not sys.stdin.buffer.read():
+        survivors = end_session(session)
+        _say(f"the launching process died; {survivors} processes of its job were ended")
 
 
 def end_session(session: int, grace: float = 2.0) -> int:
