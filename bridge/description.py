@@ -56,10 +56,10 @@ class Entry:
         )
 
     def as_python(self, values: np.ndarray) -> Any:
-        """A scalar as a Python number or bool; logical arrays as bool."""
+        """Values without dimensions as a Python number or bool; logical arrays as bool."""
         if self.dtype_code == LOGICAL:
             values = values.astype(bool)
-        return values if self.shape else values.item()
+        return values if values.ndim else values.item()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ This side drives: each verb sends one request to every rank of the model and col
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
@@ -69,7 +70,11 @@ class Session:
         """All model instances of this MPI job, in the order of the programs on the command line."""
         from bridge.transport.mpi_transport import open_job
 
-        return [cls(transport) for transport in open_job(timeout)]
+        sessions = [cls(transport) for transport in open_job(timeout)]
+        for session in sessions:
+            # A script that ends without stop would leave the model waiting for its next request.
+            atexit.register(session.stop)
+        return sessions
 
     # --- the verbs ---
 
@@ -102,7 +107,10 @@ class Session:
                 self.parameters[entry.name] = self._in_model[entry.name] = value
 
     def get(self, name: str, out: np.ndarray | None = None) -> Any:
-        """Current value of anything registered: a number, or the global array [(k,) j, i] (into `out` if given)."""
+        """Current value of anything registered: a number, or the global array [(k,) j, i].
+
+        Cells of suppressed ranks are 0, or with `out` as they were there.
+        """
         entry = self.registration.entry(name)
         array = np.zeros(entry.shape, entry.dtype) if out is None else _checked_out(entry, out)
         self._model.fetch(entry, array)
@@ -183,9 +191,17 @@ class Session:
         )
 
     def stop(self) -> None:
-        """Let the model finish in its own way. Nothing can be asked afterwards; a second stop does nothing."""
-        if self._model.open:
+        """Let the model finish in its own way; a second stop does nothing.
+
+        After an exchange that failed half-way (a time-out, an interrupt) it ends the job with a non-zero code.
+        """
+        if self._model.interrupted:
+            # The two sides are out of step, so the model cannot be asked to stop.
+            self._model.open = False
+            self._model.transport.abort("the exchange with the model failed half-way")
+        elif self._model.open:
             self._model.close()
+        atexit.unregister(self.stop)
 
     # --- with-block ---
 
@@ -197,15 +213,11 @@ class Session:
     ) -> None:
         if isinstance(error, ModelCrashed):
             self._model.open = False  # nobody is left to be stopped
-        elif self._model.interrupted:
-            # The two sides are out of step, so the model cannot be asked to stop.
-            self._model.open = False
+            atexit.unregister(self.stop)
+            return
+        if self._model.interrupted:
             traceback.print_exception(kind, error, trace)
-            self._model.transport.abort(
-                f"{kind.__name__ if kind else 'error'} within an exchange with the model: {error}"
-            )
-        else:
-            self.stop()
+        self.stop()
 
     # --- helpers ---
 

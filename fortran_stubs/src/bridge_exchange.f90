@@ -1,7 +1,7 @@
 !> Values of registered fields between the model's arrays and the server.
 !>
 !> They travel straight out of and into the local arrays, halos left out: the transport is told
-!> where the inner cells lie. (Packing them into buffers first was slower, for small fields and large.)
+!> where the inner cells lie. (Packing them into buffers first was slower, 2-D and 3-D.)
 module bridge_exchange
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, max_rank, message_length

@@ -21,8 +21,9 @@ module bridge_mpi
     public :: make_block, free_block
 
 
-    ! How a wait grows patient, in seconds since it began and in microseconds of sleep. In the middle
-    ! of an exchange the other side is at work on it, and messages need both sides to move: no sleep.
+    ! How a wait grows patient, in seconds since it began and in microseconds of sleep. In the
+    ! middle of an exchange the other side is at work on it, and messages need both sides to move:
+    ! no sleep then.
     real(real64), parameter :: spin_time = 150.0e-6_real64
     real(real64), parameter :: idle_yield_time = 2.0e-3_real64
     real(real64), parameter :: exchange_yield_time = 0.5_real64

@@ -1,0 +1,182 @@
+"""A session over the loopback transport: what this side does, without processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bridge.conversation import RequestRefused
+from bridge.errors import PeerTimeout, ProtocolError
+from bridge.model import Model, OutcomeKind, Recording
+from bridge.protocol import Header, Role, Status, Verb
+from bridge.session import Session
+from bridge.transport.loopback import LoopbackRank, LoopbackTransport
+
+NX, NY = 6, 4
+
+
+def description(rank: int, **changes) -> dict:
+    """What rank `rank` of 2 says; the middle third of the grid is land that nobody owns."""
+    return {
+        "model": "memory", "version": "0", "time_step": 10.0, "global_shape": [NX, NY, 1],
+        "tile_start": [1 + 4 * rank, 1], "tile_shape": [2, NY],
+        "fields": [
+            {"name": "nam/a", "role": Role.PARAMETER, "dtype": 1, "extents": [], "point": "", "units": "m", "value": 2},
+            {"name": "zos", "role": Role.STATE, "dtype": 1, "extents": [2, NY], "point": "T", "units": "m"},
+        ],
+    } | changes  # fmt: skip
+
+
+class MemoryModel:
+    """zos grows by nam/a per step on every cell; blows up above 100."""
+
+    def __init__(self, describe: Callable[[int], dict] = description) -> None:
+        self.describe = describe
+        self.a, self.zos, self.step = 2.0, {0: np.zeros((NY, 2)), 1: np.zeros((NY, 2))}, {0: 0, 1: 0}
+        self.slots: dict[tuple[int, int], tuple[np.ndarray, int]] = {}
+
+    def serve(self, peer: LoopbackRank) -> None:
+        """Answer all requests that have arrived."""
+        while peer.requests:
+            request = peer.requests.popleft()
+            getattr(self, Verb(request.verb).name.lower())(peer, request)
+
+    def reply(self, peer: LoopbackRank, request: Header, text: str = "", status: int = Status.OK) -> None:
+        """An answer, with a text if given."""
+        data = text.encode() + b" " * (-len(text) % 4)
+        header = Header(Verb.REPLY, status, argument=request.verb, count=len(text), step=self.step[peer.rank])
+        peer.answer(header, *([data] if text else []))
+
+    def hello(self, peer: LoopbackRank, request: Header) -> None:
+        self.reply(peer, request, json.dumps(self.describe(peer.rank)))
+
+    def get(self, peer: LoopbackRank, request: Header) -> None:
+        peer.answer(Header(Verb.REPLY, argument=Verb.GET), self.zos[peer.rank].tobytes())
+
+    def set(self, peer: LoopbackRank, request: Header) -> None:
+        data = np.frombuffer(peer.incoming.popleft())
+        if request.field == 1:
+            self.a = float(data[0])
+        else:
+            self.zos[peer.rank] = data.reshape(NY, 2).copy()
+        self.reply(peer, request)
+
+    def snapshot(self, peer: LoopbackRank, request: Header) -> None:
+        self.slots[peer.rank, request.argument] = self.zos[peer.rank].copy(), self.step[peer.rank]
+        self.reply(peer, request)
+
+    def restore(self, peer: LoopbackRank, request: Header) -> None:
+        zos, self.step[peer.rank] = self.slots[peer.rank, request.argument]
+        self.zos[peer.rank] = zos.copy()
+        self.reply(peer, request)
+
+    def drop(self, peer: LoopbackRank, request: Header) -> None:
+        self.reply(peer, request, "no, thank you", Status.ERROR)
+
+    def stop(self, peer: LoopbackRank, request: Header) -> None:
+        self.reply(peer, request)
+
+    def run(self, peer: LoopbackRank, request: Header) -> None:
+        fields = np.frombuffer(peer.incoming.popleft(), np.int32) if request.extents[0] else []
+        for n in range(1, request.count + 1):
+            self.zos[peer.rank] += self.a
+            self.step[peer.rank] += 1
+            step = self.step[peer.rank]
+            if self.zos[peer.rank].max() > 100:
+                peer.answer(Header(Verb.OUTCOME, Status.BLEW_UP, step=step))
+                return
+            if n % request.argument == 0:
+                peer.answer(Header(Verb.RECORD, step=step), *(self.zos[peer.rank].tobytes() for _ in fields))
+        peer.answer(Header(Verb.OUTCOME, step=self.step[peer.rank]))
+
+
+def session_with(model: MemoryModel) -> Session:
+    return Session(LoopbackTransport(2, model.serve))
+
+
+@pytest.fixture
+def session() -> Session:
+    return session_with(MemoryModel())
+
+
+def test_session_is_a_model(session: Session) -> None:
+    assert isinstance(session, Model)
+    assert session.describe().fields["zos"].units == "m"
+
+
+def test_tiles_become_a_global_array_with_zeros_on_land(session: Session) -> None:
+    values = np.arange(1.0, 1 + NY * NX).reshape(NY, NX)
+    session.set({"zos": values})
+    owned = np.array([True, True, False, False, True, True])
+    assert np.array_equal(session.get("zos"), np.where(owned, values, 0.0))
+
+
+def test_array_given_for_the_result_is_used(session: Session) -> None:
+    out = np.full((NY, NX), 7.0)
+    assert session.get("zos", out=out) is out
+    assert np.array_equal(out[0], [0, 0, 7, 7, 0, 0])
+    with pytest.raises(ValueError, match="C-contiguous"):
+        session.get("zos", out=np.zeros((NX, NY)).T)
+
+
+def test_run_starts_from_the_snapshot_and_the_standing_parameters(session: Session) -> None:
+    start = session.snapshot()
+    tuned = session.run({"nam": {"a": 5.0}}, start, 4, Recording(("zos",), 2))
+    assert tuned.steps.tolist() == [2, 4]
+    assert tuned.fields["zos"][:, 0, 0].tolist() == [10.0, 20.0]
+    assert session.run({}, start, 4, Recording(("zos",), 4)).fields["zos"][0, 0, 0] == 8.0
+    session.set({"nam/a": 1.0})
+    assert session.run({}, start, 4, Recording(("zos",), 4)).fields["zos"][0, 0, 0] == 4.0
+
+
+def test_blow_up_keeps_what_was_recorded(session: Session) -> None:
+    start = session.snapshot()
+    run = session.run({"nam": {"a": 30.0}}, start, 10, Recording(("zos",), 2))
+    assert run.outcome.kind is OutcomeKind.BLEW_UP
+    assert run.outcome.step == 4
+    assert run.steps.tolist() == [2]
+    assert run.fields["zos"].shape == (1, NY, NX)
+
+
+def test_refusal_leaves_the_session_usable(session: Session) -> None:
+    start = session.snapshot()
+    with pytest.raises(RequestRefused, match="rank 0 of the model refused: no, thank you"):
+        session.drop(start)
+    session.restore(start)
+
+
+def test_silence_raises_and_spoils_the_session(session: Session) -> None:
+    session._model.transport._serve = lambda peer: None
+    with pytest.raises(PeerTimeout):
+        session.get("zos")
+    with pytest.raises(ProtocolError, match="failed half-way"):
+        session.get("zos")
+    session.stop()
+    assert "half-way" in session._model.transport.aborted
+
+
+def test_leaving_the_block_stops_the_model() -> None:
+    with session_with(MemoryModel()) as session:
+        transport = session._model.transport
+    assert transport.closed and not transport.aborted
+    with pytest.raises(ProtocolError, match="stopped"):
+        session.get("zos")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"time_step": 20.0}, r"time_step = 10.0, rank 1 gave 20.0"),
+        ({"fields": []}, "registered different fields"),
+        ({"tile_start": [1, 1]}, "belongs to 2 ranks"),
+    ],
+)
+def test_ranks_that_contradict_each_other_are_refused(change: dict, text: str) -> None:
+    def describe(rank: int) -> dict:
+        return description(rank, **(change if rank else {}))
+
+    with pytest.raises(ProtocolError, match=text):
+        session_with(MemoryModel(describe))

@@ -1,0 +1,132 @@
+"""How coupled tests start a server script and a model as one MPI job, and see that nothing is left of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridge.launch import end_session, session_members
+
+#: seconds after which a job counts as hung
+TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that has ended: exit code, output of all processes, seconds it took."""
+
+    code: int
+    output: str
+    seconds: float
+
+
+@dataclass
+class CoupledJobs:
+    """Starts `python <script> : <program>` jobs; scripts find the folder for results in sys.argv[1]."""
+
+    mpirun: list[str]
+    environment: dict[str, str]
+    executable: Callable[[str], Path]
+    directory: Path
+
+    def command(self, script: str, ranks: int, program: str, arguments: tuple[str, ...]) -> list[str]:
+        """mpirun's command line for a server `script` and a model on `ranks` ranks."""
+        file = self.directory / "server.py"
+        file.write_text(script)
+        server = ["-n", "1", sys.executable, str(file), str(self.directory)]
+        model = ["-n", str(ranks), str(self.executable(program)), *arguments]
+        return [*self.mpirun, *server, ":", *model]
+
+    @contextmanager
+    def started(
+        self, script: str, ranks: int = 2, program: str = "shallow_water", arguments: tuple[str, ...] = ()
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A running job, in a session of its own, of which nothing survives the block."""
+        with self.launched(self.command(script, ranks, program, arguments)) as job:
+            yield job
+
+    def run(
+        self, script: str, ranks: int = 2, program: str = "shallow_water", arguments: tuple[str, ...] = ()
+    ) -> Ended:
+        """Run a job to its end."""
+        with self.started(script, ranks, program, arguments) as job:
+            return self.ended(job)
+
+    def run_alone(self, ranks: int, program: str, arguments: tuple[str, ...], **environment: str) -> Ended:
+        """Run a model without a server."""
+        command = [*self.mpirun, "-n", str(ranks), str(self.executable(program)), *arguments]
+        with self.launched(command, environment) as job:
+            return self.ended(job)
+
+    def ended(self, job: subprocess.Popen[str]) -> Ended:
+        """Wait for the end of a job; fail the test if it hangs, or if processes of it stay behind."""
+        start = time.monotonic()
+        try:
+            output = job.communicate(timeout=TIMEOUT)[0]
+        except subprocess.TimeoutExpired:
+            end_session(job.pid)
+            pytest.fail(f"the job hung; its output:\n{job.communicate()[0]}")
+        seconds = time.monotonic() - start
+        deadline = time.monotonic() + 10  # mpirun gone, its ranks notice within seconds
+        while (left := session_members(job.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not left, f"processes {left} were left behind; output:\n{output}"
+        return Ended(job.returncode, output, seconds)
+
+    @contextmanager
+    def launched(
+        self, command: list[str], environment: dict[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        job = subprocess.Popen(
+            command,
+            env=self.environment | (environment or {}),
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield job
+        finally:
+            end_session(job.pid)
+            job.wait()
+
+
+@pytest.fixture(scope="session")
+def make_jobs(
+    mpirun: list[str], mpi_environment: dict[str, str], executable: Callable[[str], Path]
+) -> Callable[[Path], CoupledJobs]:
+    """`make_jobs(directory)`: coupled jobs that keep their files in `directory`."""
+    return lambda directory: CoupledJobs(mpirun, mpi_environment, executable, directory)
+
+
+@pytest.fixture
+def jobs(make_jobs: Callable[[Path], CoupledJobs], tmp_path: Path) -> CoupledJobs:
+    """Coupled jobs in a folder of this test."""
+    return make_jobs(tmp_path)
+
+
+def ranks_of(job: subprocess.Popen[str], name: str) -> list[int]:
+    """Process ids of the job's processes whose command line contains `name`."""
+    return [p for p in session_members(job.pid) if name in _command_line(p) and p != job.pid]
+
+
+def _command_line(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def processes() -> Callable[[subprocess.Popen[str], str], list[int]]:
+    """`processes(job, name)`: process ids of a job whose command line contains `name`."""
+    return ranks_of

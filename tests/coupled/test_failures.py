@@ -1,0 +1,180 @@
+"""Whatever dies, the job ends within seconds, with a non-zero exit code, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+OPEN = """
+import sys
+from bridge import Recording, errors
+from bridge.session import Session
+"""
+
+# A run that takes minutes; "running" on standard output once it is under way.
+LONG_RUN = (
+    OPEN
+    + """
+with Session.over_mpi(timeout=60) as session:
+    start = session.snapshot()
+    session.run({"namsw": {"rn_pause": 0.02}}, start, 10, Recording(("zos",), 1))
+    print("running", flush=True)
+    session.run({"namsw": {"rn_pause": 0.05}}, start, 10000, Recording(("zos",), 1))
+"""
+)
+
+
+def wait_until_running(job: subprocess.Popen[str]) -> None:
+    """Return when the server says that the long run is under way."""
+    assert job.stdout is not None
+    for line in job.stdout:
+        if "running" in line:
+            time.sleep(0.5)
+            return
+    pytest.fail("the job ended before the run began")
+
+
+def test_crashed_model_raises_in_the_server_and_fails_the_job(jobs) -> None:
+    script = (
+        OPEN
+        + """
+with Session.over_mpi(timeout=60) as session:
+    try:
+        session.run({"namsw": {"nn_crash": 5}}, session.snapshot(), 10, Recording(("zos",)))
+    except errors.ModelCrashed as error:
+        print("caught:", error, flush=True)
+        raise
+"""
+    )
+    ended = jobs.run(script)
+    assert ended.code != 0
+    assert "caught: " in ended.output and "process of the model died" in ended.output
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("    raise RuntimeError('on purpose')", id="idle"),
+        pytest.param(
+            "    session.advance(10, Recording(()), meanwhile=lambda: 1 / 0)",
+            id="in the middle of an exchange",
+        ),
+        pytest.param("    sys.exit(3)", id="exit"),
+    ],
+)
+def test_server_that_raises_fails_the_job(jobs, body: str) -> None:
+    ended = jobs.run(OPEN + "with Session.over_mpi(timeout=60) as session:\n" + body + "\n")
+    assert ended.code != 0, ended.output
+    if "sys.exit" not in body:
+        assert "on purpose" in ended.output or "ZeroDivisionError" in ended.output
+
+
+def test_server_that_raises_outside_a_with_block_fails_the_job(jobs) -> None:
+    ended = jobs.run(OPEN + "session = Session.over_mpi(timeout=60)\nraise RuntimeError('on purpose')\n")
+    assert ended.code != 0
+    assert "on purpose" in ended.output
+
+
+def test_server_that_forgets_to_stop_does_not_leave_the_model_waiting(jobs) -> None:
+    ended = jobs.run(OPEN + "session = Session.over_mpi(timeout=60)\nprint(session.get('zos').shape)\n")
+    assert ended.code == 0, ended.output
+    assert "(16, 24)" in ended.output
+
+
+def test_silent_model_is_a_timeout(jobs) -> None:
+    script = (
+        OPEN
+        + """
+with Session.over_mpi(timeout=2) as session:
+    session.run({"namsw": {"rn_pause": 60.0}}, session.snapshot(), 10, Recording(("zos",)))
+"""
+    )
+    ended = jobs.run(script)
+    assert ended.code != 0
+    assert "PeerTimeout: waited 2 s in vain" in ended.output
+
+
+def test_slow_model_that_reports_progress_is_no_timeout(jobs) -> None:
+    # Nothing is recorded for 4 s, twice the time-out; heartbeats tell that the model is at work.
+    script = (
+        OPEN
+        + """
+with Session.over_mpi(timeout=2) as session:
+    print(session.run({"namsw": {"rn_pause": 0.2}}, session.snapshot(), 20, Recording(())).outcome.kind)
+"""
+    )
+    ended = jobs.run(script)
+    assert ended.code == 0, ended.output
+    assert "COMPLETED" in ended.output
+
+
+@pytest.mark.parametrize("victim", ["server", "model", "mpirun"])
+def test_killed_process_takes_the_job_with_it(jobs, processes, victim: str) -> None:
+    with jobs.started(LONG_RUN) as job:
+        wait_until_running(job)
+        if victim == "mpirun":
+            target = job.pid
+        else:
+            target = processes(job, "server.py" if victim == "server" else "shallow_water")[-1]
+        os.kill(target, signal.SIGKILL)
+        ended = jobs.ended(job)  # fails unless all processes are gone a few seconds later
+    assert ended.code != 0, ended.output
+
+
+def test_other_protocol_version_is_refused_on_both_sides(jobs) -> None:
+    script = (
+        "import bridge.transport.mpi_transport as t\nt.VERSION = 99\n"
+        + OPEN
+        + "Session.over_mpi(timeout=60)\n"
+    )
+    ended = jobs.run(script)
+    assert ended.code != 0
+    assert "protocol version" in ended.output and "99" in ended.output
+
+
+def test_job_without_a_model_is_refused(jobs) -> None:
+    (jobs.directory / "alone.py").write_text(OPEN + "Session.over_mpi(timeout=60)\n")
+    with jobs.launched([*jobs.mpirun, "-n", "1", sys.executable, "alone.py"]) as job:
+        ended = jobs.ended(job)
+    assert ended.code != 0
+    assert "there is no model in this MPI job" in ended.output
+
+
+def test_model_that_needs_a_server_does_not_run_alone(jobs) -> None:
+    ended = jobs.run_alone(2, "shallow_water", ("5",), NEMO_BRIDGE_SERVER="required")
+    assert ended.code != 0
+    assert "no process of this MPI job is a server" in ended.output
+
+
+def test_registration_error_reaches_the_server_and_fails_the_job(jobs) -> None:
+    ended = jobs.run(
+        OPEN + "Session.over_mpi(timeout=60)\n", program="registry_model", arguments=("mistake",)
+    )
+    assert ended.code != 0
+    assert "RequestRefused" in ended.output and "'now' is registered twice" in ended.output
+
+
+def test_two_instances_in_one_job(jobs) -> None:
+    script = (
+        OPEN
+        + """
+import numpy as np
+sessions = Session.all_over_mpi(timeout=60)
+record = Recording(("zos",), 5)
+results = [s.run({}, s.snapshot(), 10, record).fields["zos"] for s in sessions]
+print("instances", len(sessions), [s._model.transport.ranks for s in sessions])
+print("equal", np.array_equal(*results))
+for session in sessions:
+    session.stop()
+"""
+    )
+    command = jobs.command(script, 1, "shallow_water", ())
+    with jobs.launched([*command, ":", "-n", "2", str(jobs.executable("shallow_water"))]) as job:
+        ended = jobs.ended(job)
+    assert ended.code == 0, ended.output
+    assert "instances 2 [1, 2]" in ended.output and "equal True" in ended.output
