@@ -217,7 +217,7 @@ def test_averaging_weights_are_centred_on_the_new_time_level() -> None:
     np.testing.assert_allclose(transport, later, rtol=0, atol=1e-15)
 
 
-def test_ssh_conserves_volume_and_equals_the_averaged_substeps(grid: Grid, state: State) -> None:
+def test_barotropic_substeps_conserve_volume(grid: Grid, state: State) -> None:
     zero = jnp.zeros_like(grid.e1t)
     bt = dynspg_ts.Barotropic(state.uo[0], state.vo[0], 1e-6 + zero, zero)
     ssh, *_ = dynspg_ts.dyn_spg_ts(grid, 10, 3600.0, zero, bt, state.zos)
