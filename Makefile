@@ -62,10 +62,10 @@ twin: install
 	$(BIN)/nemo-bridge tune examples/gyre/twin.toml --directory runs/twin
 
 test: install build/debug/.stamp
-	NEMO_BRIDGE_BUILD=build/debug $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-fast: install build/debug/.stamp
-	NEMO_BRIDGE_BUILD=build/debug $(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
 
 lint: $(STAMP)/python $(STAMP)/fortran-lint
 	$(BIN)/ruff check .
