@@ -1,0 +1,12 @@
+"""The honest surrogate of toy_ocean: reduced physics, linearised about recorded real states.
+
+columns     water columns (T, S, TKE, Ekman shear) in a frozen flow; steps of about a day
+dynamics    linear primitive equations without momentum advection, on the model's own step
+twin        either of them as a surrogate of recorded fields
+
+Why these and what they leave out: docs/surrogates.md.
+"""
+
+from emulator.simplified_toy_ocean.twin import SimplifiedTwin
+
+__all__ = ["SimplifiedTwin"]
