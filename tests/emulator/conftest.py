@@ -16,7 +16,7 @@ from emulator.toy_ocean import config as configuration
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.state import Surface, read_restart
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+GLOBAL_DATA = Path(__file__).resolve().parents[2] / "examples" / "global" / "global_4deg.nc"
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +66,19 @@ def _depths(e3t_0: np.ndarray) -> dict[str, np.ndarray]:
 
 def _interfaces(mask: np.ndarray) -> np.ndarray:
     return mask * np.concatenate([np.zeros_like(mask[:1]), mask[:-1]])
+
+
+@pytest.fixture(scope="session")
+def namelists() -> dict[str, str]:
+    """Groups of the gyre and of the global ocean at 4 degrees, for `fortran_step`."""
+    gyre = "&namcfg cn_cfg = 'gyre' /\n&namdom rn_Dt = 7200.0, ln_meshmask = .true. /\n"
+    world = (
+        f"&namcfg cn_cfg = 'global', cn_input = '{GLOBAL_DATA}' /\n"
+        "&namdom rn_Dt = 10800.0, ln_meshmask = .true. /\n&namlbc rn_shlat = 2.0 /\n"
+        "&namdyn_ldf nn_ahm_ijk_t = 20, rn_Uv = 1.0 /\n"
+        "&namtra_ldf nn_aht_ijk_t = 20, rn_Ud = 0.01 /\n&namtra_eiv nn_aei_ijk_t = 20, rn_Ue = 0.01 /\n"
+    )
+    return {"gyre": gyre, "global": world}
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,14 +23,6 @@ from emulator.toy_ocean.zdfphy import Mixing, zdf_phy
 from emulator.toy_ocean.zdfsh2 import zdf_sh2
 from emulator.toy_ocean.zdftke import tke_avm, tke_avt, tke_tke
 
-GLOBAL_DATA = Path(__file__).resolve().parents[2] / "examples" / "global" / "global_4deg.nc"
-GYRE = "&namcfg cn_cfg = 'gyre' /\n&namdom rn_Dt = 7200.0, ln_meshmask = .true. /\n"
-GLOBAL = (
-    f"&namcfg cn_cfg = 'global', cn_input = '{GLOBAL_DATA}' /\n"
-    "&namdom rn_Dt = 10800.0, ln_meshmask = .true. /\n&namlbc rn_shlat = 2.0 /\n"
-    "&namdyn_ldf nn_ahm_ijk_t = 20, rn_Uv = 1.0 /\n"
-    "&namtra_ldf nn_aht_ijk_t = 20, rn_Ud = 0.01 /\n&namtra_eiv nn_aei_ijk_t = 20, rn_Ue = 0.01 /\n"
-)
 OTHER_SWITCHES = (
     "&namzdf_tke nn_mxl = 2, nn_pdl = 0, ln_mxl0 = .false., nn_etau = 0 /\n&namdrg ln_lin = .true. /\n"
 )
@@ -180,15 +171,16 @@ def physics(ocean: SimpleNamespace) -> Callable[..., Mixing]:
 
 
 @pytest.fixture(scope="module")
-def tangent_of_params(ocean: SimpleNamespace, physics: Callable[..., Mixing]) -> Callable[..., Mixing]:
-    return jax.jit(lambda p, dp: jax.jvp(lambda q: physics(q, ocean.state), (p,), (dp,))[1])
+def push(physics: Callable[..., Mixing]) -> Callable[..., tuple[Mixing, Mixing]]:
+    """Value and tangent of the physics at (params, state), compiled once for all tests."""
+    return jax.jit(lambda point, tangent: jax.jvp(physics, point, tangent))
 
 
 @pytest.mark.parametrize(("group", "entry"), PARAMETERS)
 def test_derivative_with_respect_to_a_parameter(
     ocean: SimpleNamespace,
     physics: Callable[..., Mixing],
-    tangent_of_params: Callable[..., Mixing],
+    push: Callable[..., tuple[Mixing, Mixing]],
     group: str,
     entry: str,
 ) -> None:
@@ -197,7 +189,7 @@ def test_derivative_with_respect_to_a_parameter(
     name = f"{group}__{entry}"
     direction = jax.tree.map(lambda _: 0.0, params_with())
     direction[group][entry] = value
-    tangent = tangent_of_params(params_with(), direction)
+    _, tangent = push((params_with(), ocean.state), (direction, still(ocean.state)))
     ahead = physics(params_with(**{name: value * (1 + step)}), ocean.state)
     behind = physics(params_with(**{name: value * (1 - step)}), ocean.state)
     for exact, a, b in zip(tangent, ahead, behind, strict=True):
@@ -222,13 +214,13 @@ def test_field_parameter_scales_the_background(ocean: SimpleNamespace) -> None:
 
 
 def test_tangent_and_adjoint_agree_and_are_finite(
-    ocean: SimpleNamespace, physics: Callable[..., Mixing]
+    ocean: SimpleNamespace, physics: Callable[..., Mixing], push: Callable[..., tuple[Mixing, Mixing]]
 ) -> None:
     """<w, J v> = <J' w, v> for all parameters and the state, land and resting water included."""
     rest = ocean.state._replace(uo=ocean.state.uo.at[:, :4].set(0.0), en=ocean.state.en.at[:, 5].set(0.0))
     point = (params_with(), rest)
     tangent = random_like(3, point)
-    out, pushed = jax.jit(lambda p, t: jax.jvp(physics, p, t))(point, tangent)
+    out, pushed = push(point, tangent)
     cotangent = random_like(4, out)
     pulled = jax.jit(lambda p, w: jax.vjp(physics, *p)[1](w))(point, cotangent)
     forward, backward = dot(cotangent, pushed), dot(pulled, tangent)
@@ -237,7 +229,7 @@ def test_tangent_and_adjoint_agree_and_are_finite(
 
 
 def test_tangent_of_the_state_passes_the_taylor_test(
-    ocean: SimpleNamespace, physics: Callable[..., Mixing]
+    ocean: SimpleNamespace, physics: Callable[..., Mixing], push: Callable[..., tuple[Mixing, Mixing]]
 ) -> None:
     """The remainder of the first-order expansion falls by 4 when the perturbation is halved.
 
@@ -246,7 +238,7 @@ def test_tangent_of_the_state_passes_the_taylor_test(
     params, state = params_with(), ocean.state
     tangent = random_like(5, state)
     tangent = tangent._replace(thetao=1e-3 * tangent.thetao, so=1e-4 * tangent.so)
-    out, pushed = jax.jit(lambda s, t: jax.jvp(lambda x: physics(params, x), (s,), (t,)))(state, tangent)
+    out, pushed = push((params, state), (still(params), tangent))
 
     def remainder(eps: float) -> Mixing:
         moved = physics(params, jax.tree.map(lambda a, da: a + eps * da, state, tangent))
@@ -255,6 +247,11 @@ def test_tangent_of_the_state_passes_the_taylor_test(
 
     for name, coarse, fine in zip(Mixing._fields, remainder(1e-4), remainder(5e-5), strict=True):
         assert np.log2(coarse / fine) == pytest.approx(2.0, abs=0.1), name
+
+
+def still(tree: Any) -> Any:
+    """Zero tangent."""
+    return jax.tree.map(lambda a: 0.0 * a, tree)
 
 
 def random_like(seed: int, tree: Any) -> Any:
@@ -268,10 +265,12 @@ def dot(a: Any, b: Any) -> float:
 
 
 @pytest.fixture(scope="module", params=["gyre", "global", "other switches"])
-def step(request: pytest.FixtureRequest, fortran_step: Callable[..., SimpleNamespace]) -> SimpleNamespace:
-    """A Fortran step after 30 others, with currents, slopes and convection."""
-    groups = {"gyre": GYRE, "global": GLOBAL, "other switches": GYRE + OTHER_SWITCHES}
-    return fortran_step(groups[request.param], 30)
+def step(
+    request: pytest.FixtureRequest, namelists: dict[str, str], fortran_step: Callable[..., SimpleNamespace]
+) -> SimpleNamespace:
+    """A Fortran step after 20 others, with currents, slopes and convection."""
+    groups = namelists | {"other switches": namelists["gyre"] + OTHER_SWITCHES}
+    return fortran_step(groups[request.param], 20)
 
 
 def assert_twins(twin: jax.Array, fortran: jax.Array) -> None:

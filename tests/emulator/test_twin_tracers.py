@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,14 +27,6 @@ from emulator.toy_ocean.trasbc import tra_sbc
 from emulator.toy_ocean.trastp import tra_stp
 from emulator.toy_ocean.tratransport import TracerTransport, tra_transport
 
-GLOBAL_DATA = Path(__file__).resolve().parents[2] / "examples" / "global" / "global_4deg.nc"
-GYRE = "&namcfg cn_cfg = 'gyre' /\n&namdom rn_Dt = 7200.0, ln_meshmask = .true. /\n"
-GLOBAL = (
-    f"&namcfg cn_cfg = 'global', cn_input = '{GLOBAL_DATA}' /\n"
-    "&namdom rn_Dt = 10800.0, ln_meshmask = .true. /\n&namlbc rn_shlat = 2.0 /\n"
-    "&namdyn_ldf nn_ahm_ijk_t = 20, rn_Uv = 1.0 /\n"
-    "&namtra_ldf nn_aht_ijk_t = 20, rn_Ud = 0.01 /\n&namtra_eiv nn_aei_ijk_t = 20, rn_Ue = 0.01 /\n"
-)
 OTHER_SWITCHES = (
     "&namtra_adv ln_traadv_ups = .true. /\n&namtra_ldf ln_traldf_hor = .true. /\n"
     "&namtra_eiv ln_ldfeiv = .false. /\n&namsbc ln_qsr = .false. /\n"
@@ -53,14 +44,14 @@ def ocean(make_grid: Callable[..., Grid]) -> SimpleNamespace:
     The flow obeys continuity as dyn_stp leaves it: ssh(n+1) = ssh(n) - dt (div <U>/e1e2t + emp/rho0).
     """
     rng = np.random.default_rng(3)
-    grid = make_grid(rng.integers(3, 8, (9, 10)), 4.0 * 1.7 ** np.arange(7), periodic=True)
+    grid = make_grid(rng.integers(3, 8, (9, 10)), 4.0 * 1.7 ** np.arange(7), periodic=True, side=1.5e4)
 
     def noise(mask: jax.Array) -> jax.Array:
         return jnp.asarray(rng.normal(size=mask.shape)) * mask
 
-    warm = 18.0 * jnp.exp(-grid.gdept_0 / 100.0)[:, None, None]
+    warm = 8.0 * jnp.exp(-grid.gdept_0 / 150.0)[:, None, None]
     state = State(
-        thetao=(warm + 0.3 * noise(grid.tmask)) * grid.tmask,
+        thetao=(warm + 0.2 * noise(grid.tmask)) * grid.tmask,
         so=(35.0 + 0.1 * noise(grid.tmask)) * grid.tmask,
         uo=noise(grid.umask),
         vo=noise(grid.vmask),
@@ -69,7 +60,7 @@ def ocean(make_grid: Callable[..., Grid]) -> SimpleNamespace:
     )
     gentle = {"utau": 0.0, "vtau": 0.0, "taum": 0.0, "qns": 100.0, "qsr": 150.0, "emp": 1e-4, "sfx": 1e-4}
     surface = Surface(**{name: size * noise(grid.ssmask) for name, size in gentle.items()})
-    un_adv, vn_adv = 1e6 * noise(grid.ssumask), 1e6 * noise(grid.ssvmask)
+    un_adv, vn_adv = 1e5 * noise(grid.ssumask), 1e5 * noise(grid.ssvmask)
     dt = Config().rn_Dt
     spread = (un_adv - im1(un_adv) + vn_adv - jm1(vn_adv)) / grid.e1e2t + surface.emp / 1026.0
     depth = grid.ht_0 + 1.0 - grid.ssmask
@@ -283,19 +274,16 @@ PARAMETERS = [
 
 
 @pytest.fixture(scope="module")
-def tangent_of_params(ocean: SimpleNamespace, step_of: Callable[..., tuple]) -> Callable[..., tuple]:
-    def push(params: dict[str, Any], direction: dict[str, Any]) -> tuple:
-        point = (ocean.state, ocean.surface, ocean.avt)
-        return jax.jvp(lambda p: step_of(p, *point), (params,), (direction,))[1]
-
-    return jax.jit(push)
+def push(step_of: Callable[..., tuple]) -> Callable[..., tuple[tuple, tuple]]:
+    """Value and tangent at (params, state, surface, avt), compiled once for all tests."""
+    return jax.jit(lambda point, tangent: jax.jvp(step_of, point, tangent))
 
 
 @pytest.mark.parametrize(("group", "entry"), PARAMETERS)
 def test_derivative_with_respect_to_a_parameter(
     ocean: SimpleNamespace,
     step_of: Callable[..., tuple],
-    tangent_of_params: Callable[..., tuple],
+    push: Callable[..., tuple[tuple, tuple]],
     group: str,
     entry: str,
 ) -> None:
@@ -303,7 +291,8 @@ def test_derivative_with_respect_to_a_parameter(
     value, step = DEFAULT_PARAMETERS[group][entry], 1e-4
     direction = jax.tree.map(lambda _: 0.0, DEFAULT_PARAMETERS)
     direction[group][entry] = value
-    tangent = tangent_of_params(DEFAULT_PARAMETERS, direction)
+    resting = (ocean.state, ocean.surface, ocean.avt)
+    _, tangent = push((DEFAULT_PARAMETERS, *resting), (direction, *still(resting)))
 
     def moved(factor: float) -> tuple:
         params = copy.deepcopy(DEFAULT_PARAMETERS)
@@ -318,6 +307,11 @@ def test_derivative_with_respect_to_a_parameter(
     assert max(float(jnp.abs(exact).max()) for exact in tangent) > 1e-9
 
 
+def still(tree: Any) -> Any:
+    """Zero tangent."""
+    return jax.tree.map(lambda a: 0.0 * a, tree)
+
+
 def random_like(seed: int, tree: Any) -> Any:
     """Random tangent of the size of the leaves themselves."""
     rng = np.random.default_rng(seed)
@@ -325,13 +319,13 @@ def random_like(seed: int, tree: Any) -> Any:
 
 
 def test_tangent_and_adjoint_agree_and_are_finite(
-    ocean: SimpleNamespace, step_of: Callable[..., tuple]
+    ocean: SimpleNamespace, step_of: Callable[..., tuple], push: Callable[..., tuple[tuple, tuple]]
 ) -> None:
     """<w, J v> = <J' w, v> for all parameters, state, fluxes and avt; water of one temperature included."""
     uniform = ocean.state._replace(thetao=ocean.state.thetao.at[:, :, 3:6].set(9.0) * ocean.grid.tmask)
     point = (DEFAULT_PARAMETERS, uniform, ocean.surface, ocean.avt)
     tangent = random_like(3, point)
-    out, pushed = jax.jit(lambda p, t: jax.jvp(step_of, p, t))(point, tangent)
+    out, pushed = push(point, tangent)
     cotangent = random_like(4, out)
     pulled = jax.jit(lambda p, w: jax.vjp(step_of, *p)[1](w))(point, cotangent)
     forward = sum(float(jnp.vdot(a, b)) for a, b in zip(cotangent, pushed, strict=True))
@@ -342,18 +336,17 @@ def test_tangent_and_adjoint_agree_and_are_finite(
 
 
 def test_tangent_of_the_state_passes_the_taylor_test(
-    ocean: SimpleNamespace, step_of: Callable[..., tuple]
+    ocean: SimpleNamespace, step_of: Callable[..., tuple], push: Callable[..., tuple[tuple, tuple]]
 ) -> None:
     """The remainder of the first-order expansion falls by 4 when the perturbation is halved."""
     tangent = random_like(5, ocean.state)
-
-    def of_state(state: State) -> tuple[jax.Array, jax.Array]:
-        return step_of(DEFAULT_PARAMETERS, state, ocean.surface, ocean.avt)
-
-    out, pushed = jax.jit(lambda s, t: jax.jvp(of_state, (s,), (t,)))(ocean.state, tangent)
+    others = (ocean.surface, ocean.avt)
+    point = (DEFAULT_PARAMETERS, ocean.state, *others)
+    out, pushed = push(point, (still(DEFAULT_PARAMETERS), tangent, *still(others)))
 
     def remainders(eps: float) -> list[float]:
-        moved = of_state(jax.tree.map(lambda a, da: a + eps * da, ocean.state, tangent))
+        state = jax.tree.map(lambda a, da: a + eps * da, ocean.state, tangent)
+        moved = step_of(DEFAULT_PARAMETERS, state, *others)
         return [float(jnp.linalg.norm(m - f - eps * df)) for m, f, df in zip(moved, out, pushed, strict=True)]
 
     for coarse, fine in zip(remainders(1e-6), remainders(5e-7), strict=True):
@@ -361,10 +354,12 @@ def test_tangent_of_the_state_passes_the_taylor_test(
 
 
 @pytest.fixture(scope="module", params=["gyre", "global", "other switches"])
-def step(request: pytest.FixtureRequest, fortran_step: Callable[..., SimpleNamespace]) -> SimpleNamespace:
-    """A Fortran step after 30 others, with currents, slopes and convection."""
-    groups = {"gyre": GYRE, "global": GLOBAL, "other switches": GYRE + OTHER_SWITCHES}
-    answer = fortran_step(groups[request.param], 30)
+def step(
+    request: pytest.FixtureRequest, namelists: dict[str, str], fortran_step: Callable[..., SimpleNamespace]
+) -> SimpleNamespace:
+    """A Fortran step after 20 others, with currents, slopes and convection."""
+    groups = namelists | {"other switches": namelists["gyre"] + OTHER_SWITCHES}
+    answer = fortran_step(groups[request.param], 20)
     grid, state = answer.grid, answer.state
     answer.r3 = dom_qco_r3(grid, state.zos)
     answer.expansion = eos_rab(grid, answer.params["nameos"], state.thetao, state.so)
