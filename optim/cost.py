@@ -23,7 +23,8 @@ class Observations:
 
     `values` and `sigma` are [m], in the units of the field; σ is a standard deviation and may hold an
     area weight (σ/√w). `label` names the block in reports; `shape` and `where` put y back on a map:
-    an array of that shape (window, (depth,) j, i), flat indices [m].
+    an array of that shape (window, (depth,) j, i), flat indices [m]. `cells` are the same data cell by
+    cell where the block holds means over boxes: for maps and scores, not for the cost.
     """
 
     operator: ObservationOperator
@@ -32,6 +33,7 @@ class Observations:
     label: str
     shape: tuple[int, ...] = ()
     where: np.ndarray | None = None
+    cells: Observations | None = None
 
     def __post_init__(self) -> None:
         for name, array in (("values", self.values), ("sigma", self.sigma)):

@@ -12,7 +12,7 @@ from bridge.errors import ConfigurationError
 from bridge.model import Grid, Trajectory
 from optim.cost import Observations
 from optim.experiment_file import DAYS_PER_MONTH, SECONDS_PER_DAY, ObservationSettings, WindowSettings
-from optim.observe import ObservationOperator, area_weights, each_record, select, window_means
+from optim.observe import ObservationOperator, area_weights, box_means, each_record, select, window_means
 
 MONTH = DAYS_PER_MONTH * SECONDS_PER_DAY
 YEAR = 12.0 * MONTH
@@ -119,7 +119,24 @@ def climatology(settings: ObservationSettings, folder: Path, grid: Grid, table: 
     months = np.stack([values[period.month - 1].ravel() for period in table.periods])
     observed = months[:, operator.index[:, 0]].ravel()
     spread = _sigma(settings, sigma, operator, grid)
-    return _block(settings, operator, observed, spread, grid)
+    cells = _block(settings, operator, observed, spread, grid)
+    return _boxes(settings, cells, grid) if settings.box else cells
+
+
+def _boxes(settings: ObservationSettings, cells: Observations, grid: Grid) -> Observations:
+    """The same observations as area means over boxes; σ is that of a mean of average area."""
+    area = np.asarray(grid["e1t"]) * np.asarray(grid["e2t"])
+    latitude, longitude = np.asarray(grid["gphit"]), np.asarray(grid["glamt"])
+    operator, areas = box_means(cells.operator, latitude, longitude, area, (settings.box[0], settings.box[1]))
+    periods = operator.time_weights.shape[0]
+    month = np.zeros((periods, int(np.prod(cells.shape[1:]))))
+    month[:, cells.operator.index[:, 0]] = cells.values.reshape(periods, -1)
+    values = (month[:, operator.index] * operator.point_weights).sum(axis=-1)
+    sigma = np.full(values.shape, settings.sigma * np.sqrt(settings.cells_per_degree_of_freedom))
+    if settings.area_weighted:
+        sigma = sigma / np.sqrt(areas / areas.mean())
+    label = f"{cells.label}, means over {settings.box[0]:g}° × {settings.box[1]:g}°"
+    return Observations(operator, values.ravel(), sigma.ravel(), label, cells=cells)
 
 
 def twin(

@@ -64,6 +64,7 @@ class ObservationSettings:
     latitudes: tuple[float, ...] = (-90.0, 90.0)
     area_weighted: bool = False
     cells_per_degree_of_freedom: float = 1.0
+    box: tuple[float, ...] = ()  # compare area means over boxes of (degrees latitude, degrees longitude)
     noise: bool = False
     seed: int = 0
 
@@ -73,6 +74,14 @@ class ObservationSettings:
             raise ConfigurationError(f'{label}: kind should be "climatology" or "twin", got {self.kind!r}')
         if self.kind == "climatology" and not (self.file and self.variable):
             raise ConfigurationError(f"{label}: a climatology needs file and variable")
+        if self.box and (len(self.box) != 2 or min(self.box) <= 0.0 or self.kind != "climatology"):
+            raise ConfigurationError(
+                f"{label}: box is [degrees latitude, degrees longitude] of a climatology, got {list(self.box)}"
+            )
+        if self.box and self.sigma <= 0.0:
+            raise ConfigurationError(
+                f"{label}: means over boxes need sigma > 0, that of a box of average area"
+            )
         if self.sigma <= 0.0 and not self.sigma_variable:
             raise ConfigurationError(f"{label}: give sigma > 0 (in the units of the field) or sigma_variable")
 

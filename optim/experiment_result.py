@@ -129,7 +129,8 @@ def _scores(result: ExperimentResult) -> list[Score]:
         for block in cost.blocks:
             name = block.operator.field
             unit = units[name].units if name in units else "1"
-            scores += _block_scores(block, before, after, used, when, unit)
+            for shown in filter(None, (block, block.cells)):
+                scores += _block_scores(shown, before, after, used, when, unit)
     return scores
 
 
@@ -176,7 +177,7 @@ def _maps(result: ExperimentResult) -> list[BiasMap]:
     if verification.held_out is not None:
         cases.append((", months not used", verification.held_out, verification.start, verification.tuned))
     for suffix, cost, before, after in cases:
-        for block in cost.blocks:
+        for block in (block.cells or block for block in cost.blocks):
             spec = description.fields.get(block.operator.field)
             maps += _block_maps(block, before, after, description.grid, spec.units if spec else "1", suffix)
     return maps[:_MOST_MAPS]

@@ -106,6 +106,36 @@ def at_depths(
     return operator, np.concatenate(where)
 
 
+def box_means(
+    operator: ObservationOperator,
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    area: np.ndarray,
+    box: tuple[float, float],
+) -> tuple[ObservationOperator, np.ndarray]:
+    """Area means of a point operator over boxes of `box` degrees (latitude, longitude), each level by itself.
+
+    `latitude`, `longitude` (degrees), `area` (m2) are [j, i]; a cell belongs to the box that holds its centre.
+    Returns the operator and the area of each box [p], m2.
+    """
+    points = operator.index[:, 0]
+    cell = points % area.size
+    row = np.floor((latitude.ravel()[cell] + 90.0) / box[0] + 1e-9)
+    column = np.floor((longitude.ravel()[cell] % 360.0) / box[1] + 1e-9)
+    keys = np.stack([points // area.size, row, column])
+    _, group, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    order = np.argsort(group, kind="stable")
+    place = np.arange(points.size) - np.repeat(np.cumsum(counts) - counts, counts)  # position within its box
+    index = np.tile(points[order][np.cumsum(counts) - counts][:, None], (1, counts.max()))
+    weights = np.zeros(index.shape)
+    index[group[order], place] = points[order]
+    weights[group[order], place] = area.ravel()[cell[order]]
+    total = weights.sum(axis=1)
+    means = ObservationOperator(operator.field, operator.time_weights, index, weights / total[:, None])
+    return means, total
+
+
 def window_means(steps: np.ndarray, windows: Sequence[tuple[float, float]], time_step: float) -> np.ndarray:
     """Weights [len(windows), records] of the mean over each window (start, end], in s since step 0.
 

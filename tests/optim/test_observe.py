@@ -4,12 +4,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from optim.observe import ObservationOperator, area_weights, at_depths, each_record, select, window_means
+from optim.observe import (
+    ObservationOperator,
+    area_weights,
+    at_depths,
+    box_means,
+    each_record,
+    select,
+    window_means,
+)
 
 RANDOM = np.random.default_rng(2)
 FIELD = RANDOM.standard_normal((4, 3, 2, 5))  # record, k, j, i
 MASK = np.ones((3, 2, 5), dtype=bool)
 MASK[1:, 0, 0] = False
+LATITUDE = np.array([[-5.0] * 5, [5.0] * 5])
+LONGITUDE = np.tile(np.arange(5) * 72.0, (2, 1))  # 0, 72, 144 | 216, 288
+AREA = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [5.0, 4.0, 3.0, 2.0, 1.0]])
 
 
 def test_monthly_mean_of_selected_level_is_the_mean_over_its_records() -> None:
@@ -41,14 +52,24 @@ def test_depth_below_the_model_is_refused() -> None:
         at_depths("thetao", each_record(4), MASK, np.array([5.0, 15.0, 35.0]), [100.0])
 
 
-@pytest.mark.parametrize("kind", ["select", "depths"])
+def test_box_means_are_area_means_of_the_wet_cells_of_each_level() -> None:
+    cells = select("thetao", each_record(4), MASK)
+    operator, areas = box_means(cells, LATITUDE, LONGITUDE, AREA, (10.0, 180.0))
+    values = operator({"thetao": FIELD}).reshape(4, -1)
+    assert values.shape == (4, 3 * 2 * 2) and areas.sum() == pytest.approx((AREA * MASK).sum())
+    first = (FIELD[:, 0, 0, :3] * AREA[0, :3]).sum(axis=-1) / AREA[0, :3].sum()
+    below = (FIELD[:, 1, 0, 1:3] * AREA[0, 1:3]).sum(axis=-1) / AREA[0, 1:3].sum()  # one cell is land there
+    assert values[:, 0] == pytest.approx(first) and values[:, 4] == pytest.approx(below)
+
+
+@pytest.mark.parametrize("kind", ["select", "depths", "boxes"])
 def test_adjoint_satisfies_the_dot_product_identity(kind: str) -> None:
     weights = window_means(np.array([1, 2, 3, 4]), [(0.0, 3.0), (1.0, 4.0)], 1.0)
-    operator: ObservationOperator = (
-        select("thetao", weights, MASK)
-        if kind == "select"
-        else at_depths("thetao", weights, MASK, np.array([5.0, 15.0, 35.0]), [10.0, 30.0])[0]
-    )
+    operator: ObservationOperator = {
+        "select": select("thetao", weights, MASK),
+        "depths": at_depths("thetao", weights, MASK, np.array([5.0, 15.0, 35.0]), [10.0, 30.0])[0],
+        "boxes": box_means(select("thetao", weights, MASK), LATITUDE, LONGITUDE, AREA, (10.0, 180.0))[0],
+    }[kind]
     w = RANDOM.standard_normal(operator.size)
     forward = float(operator({"thetao": FIELD}) @ w)
     assert float((FIELD * operator.adjoint(w, FIELD.shape)).sum()) == pytest.approx(forward, rel=1e-13)
