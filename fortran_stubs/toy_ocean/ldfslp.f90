@@ -1,4 +1,7 @@
 !> Isoneutral slopes (NEMO's ldfslp), tapered where steep (Danabasoglu and McWilliams 1995).
+!! Steep means more than rn_slpmax, or than e3w/7 km as in NEMO: in levels of 10 m a slope of 0.01 would come
+!! and go with the stratification of each step, and its eddy-induced shear with it (differences of 1e-13 K
+!! then double every few hours).
 module ldfslp
     use dom_oce, only: domain
     use nam_toy, only: toy_namelist
@@ -8,6 +11,7 @@ module ldfslp
     public :: ldf_slp
 
     real(wp), parameter :: rn2_min = 1.0e-10_wp   !! smallest N^2 in a slope, s-2
+    real(wp), parameter :: per_level = 7.0e3_wp   !! length over which a slope may cross one level, m
 
 contains
 
@@ -27,14 +31,15 @@ contains
         real(wp), contiguous, intent(inout) :: wslpj(1 - hls:, 1 - hls:, :)
         real(wp), dimension(-1:dom%ni + 1, 1:dom%nj, 0:1) :: gx  !! density gradient over rho0 at U, two levels
         real(wp), dimension(1:dom%ni, -1:dom%nj + 1, 0:1) :: gy
-        real(wp) :: slpmax
+        real(wp) :: per_slpmax, steepest
         integer :: i, j, k, here, above, kdn
-        slpmax = nam%tra_ldf%rn_slpmax
+        steepest = 1.0_wp + exp(50.0_wp)
         here = 0
         do k = 1, dom%nz
             above = here
             here = 1 - above
             kdn = min(k + 1, dom%nz)
+            per_slpmax = 20.0_wp/min(nam%tra_ldf%rn_slpmax, dom%e3w_0(k)/per_level)
             call gradients()
             do j = 1, dom%nj
                 do i = 0, dom%ni
@@ -101,9 +106,14 @@ contains
         !> Slope, faded out by a tanh of width slpmax/10 (written with exp) where steeper than slpmax.
         pure real(wp) function tapered(gradient, n2)
             real(wp), intent(in) :: gradient, n2  !! m-1, s-2
-            real(wp) :: slope
+            real(wp) :: slope, steepness
             slope = grav*gradient/max(n2, rn2_min)
-            tapered = slope/(1.0_wp + exp(min(50.0_wp, 20.0_wp*(abs(slope)/slpmax - 1.0_wp))))
+            steepness = abs(slope)*per_slpmax - 20.0_wp
+            if (steepness < 50.0_wp) then
+                tapered = slope/(1.0_wp + exp(steepness))
+            else
+                tapered = slope/steepest
+            end if
         end function tapered
     end subroutine ldf_slp
 
@@ -111,7 +121,14 @@ contains
     pure real(wp) function wet_mean(a, b, c, d, ma, mb, mc, md)
         real(wp), intent(in) :: a, b, c, d      !! values
         real(wp), intent(in) :: ma, mb, mc, md  !! their masks
-        wet_mean = (a*ma + b*mb + c*mc + d*md)/max(1.0_wp, ma + mb + mc + md)
+        real(wp) :: wet
+        wet = ma + mb + mc + md
+        wet_mean = a*ma + b*mb + c*mc + d*md
+        if (wet > 3.5_wp) then
+            wet_mean = 0.25_wp*wet_mean       ! nearly everywhere; a division costs ten times as much
+        else
+            wet_mean = wet_mean/max(1.0_wp, wet)
+        end if
     end function wet_mean
 
 end module ldfslp

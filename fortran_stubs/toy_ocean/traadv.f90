@@ -21,20 +21,23 @@ contains
         real(wp), contiguous, intent(in) :: vv(1 - hls:, 1 - hls:, :)      !! m3 s-1, 1..ni, 0..nj
         real(wp), contiguous, intent(in) :: ww(1 - hls:, 1 - hls:, :)      !! m3 s-1, inner points
         real(wp), contiguous, intent(inout) :: qtrd(1 - hls:, 1 - hls:, :) !! [tracer] m s-1
-        real(wp) :: slope(0:dom%ni + 1), flux(0:dom%ni), volume(0:dom%ni + 1)
+        real(wp), dimension(0:dom%ni + 1, 0:dom%nj + 1) :: per_area, dt_per_area  !! m-2; s m-2, over stretching
+        real(wp) :: slope(0:dom%ni + 1), flux(0:dom%ni)
         real(wp) :: slope_here(dom%ni), slope_above(dom%ni)
         real(wp) :: slope_j(dom%ni, 0:1), flux_j(dom%ni, 0:1)
-        real(wp) :: half, dt
+        real(wp) :: half, per_e3t_0
         integer :: i, j, k, south, north
         if (.not. (nam%tra_adv%ln_traadv_mus .or. nam%tra_adv%ln_traadv_ups)) return
         half = 0.5_wp
         if (nam%tra_adv%ln_traadv_ups) half = 0.0_wp
-        dt = nam%dom%rn_dt
+        per_area = 1.0_wp/dom%e1e2t(0:dom%ni + 1, 0:dom%nj + 1)
+        dt_per_area = nam%dom%rn_dt*per_area/(1.0_wp + r3t(0:dom%ni + 1, 0:dom%nj + 1))
         do k = 1, dom%nz
+            per_e3t_0 = 1.0_wp/dom%e3t_0(k)
             do j = 1, dom%nj
                 call flux_through_u()
                 do i = 1, dom%ni
-                    qtrd(i, j, k) = qtrd(i, j, k) - (flux(i) - flux(i - 1))/dom%e1e2t(i, j)
+                    qtrd(i, j, k) = qtrd(i, j, k) - (flux(i) - flux(i - 1))*per_area(i, j)
                 end do
             end do
             call slopes_along_j(0, slope_j(:, 0))
@@ -46,7 +49,8 @@ contains
                 call flux_through_v(flux_j(:, north))
                 if (j == 0) cycle
                 do i = 1, dom%ni
-                    qtrd(i, j, k) = qtrd(i, j, k) - (flux_j(i, north) - flux_j(i, south))/dom%e1e2t(i, j)
+                    qtrd(i, j, k) = qtrd(i, j, k) - (flux_j(i, north) - flux_j(i, south)) &
+                        *per_area(i, j)
                 end do
             end do
         end do
@@ -69,15 +73,15 @@ contains
                 west = (q(i, j, k) - q(i - 1, j, k))*dom%umask(i - 1, j, k)
                 east = (q(i + 1, j, k) - q(i, j, k))*dom%umask(i, j, k)
                 slope(i) = limited(west, east)
-                volume(i) = dom%e1e2t(i, j)*dom%e3t_0(k)*(1.0_wp + r3t(i, j))
             end do
             do i = 0, dom%ni
                 if (uu(i, j, k) >= 0.0_wp) then
                     flux(i) = uu(i, j, k)*(q(i, j, k) &
-                        + half*(1.0_wp - uu(i, j, k)*dt/volume(i))*slope(i))
+                        + half*(1.0_wp - uu(i, j, k)*(dt_per_area(i, j)*per_e3t_0))*slope(i))
                 else
                     flux(i) = uu(i, j, k)*(q(i + 1, j, k) &
-                        - half*(1.0_wp + uu(i, j, k)*dt/volume(i + 1))*slope(i + 1))
+                        - half*(1.0_wp + uu(i, j, k)*(dt_per_area(i + 1, j)*per_e3t_0)) &
+                        *slope(i + 1))
                 end if
             end do
         end subroutine flux_through_u
@@ -94,17 +98,16 @@ contains
 
         subroutine flux_through_v(fluxes)
             real(wp), intent(inout) :: fluxes(:)   !! [ni]
-            real(wp) :: donor_volume
             integer :: i
             do i = 1, dom%ni
                 if (vv(i, j, k) >= 0.0_wp) then
-                    donor_volume = dom%e1e2t(i, j)*dom%e3t_0(k)*(1.0_wp + r3t(i, j))
                     fluxes(i) = vv(i, j, k)*(q(i, j, k) &
-                        + half*(1.0_wp - vv(i, j, k)*dt/donor_volume)*slope_j(i, south))
+                        + half*(1.0_wp - vv(i, j, k)*(dt_per_area(i, j)*per_e3t_0)) &
+                        *slope_j(i, south))
                 else
-                    donor_volume = dom%e1e2t(i, j + 1)*dom%e3t_0(k)*(1.0_wp + r3t(i, j + 1))
                     fluxes(i) = vv(i, j, k)*(q(i, j + 1, k) &
-                        - half*(1.0_wp + vv(i, j, k)*dt/donor_volume)*slope_j(i, north))
+                        - half*(1.0_wp + vv(i, j, k)*(dt_per_area(i, j + 1)*per_e3t_0)) &
+                        *slope_j(i, north))
                 end if
             end do
         end subroutine flux_through_v
@@ -126,21 +129,21 @@ contains
 
         !> Flux through the interface above level k, taken from k and given to k - 1.
         subroutine flux_through_w()
-            real(wp) :: area, per_volume, upward
+            real(wp) :: per_e3t_above, upward
             integer :: i
+            per_e3t_0 = 1.0_wp/dom%e3t_0(k)
+            per_e3t_above = 1.0_wp/dom%e3t_0(k - 1)
             do i = 1, dom%ni
-                area = dom%e1e2t(i, j)
                 if (ww(i, j, k) >= 0.0_wp) then
-                    per_volume = dt/(area*dom%e3t_0(k)*(1.0_wp + r3t(i, j)))
-                    upward = ww(i, j, k)*(q(i, j, k) &
-                        + half*(1.0_wp - ww(i, j, k)*per_volume)*slope_here(i))/area
+                    upward = q(i, j, k) &
+                        + half*(1.0_wp - ww(i, j, k)*(dt_per_area(i, j)*per_e3t_0))*slope_here(i)
                 else
-                    per_volume = dt/(area*dom%e3t_0(k - 1)*(1.0_wp + r3t(i, j)))
-                    upward = ww(i, j, k)*(q(i, j, k - 1) &
-                        - half*(1.0_wp + ww(i, j, k)*per_volume)*slope_above(i))/area
+                    upward = q(i, j, k - 1) &
+                        - half*(1.0_wp + ww(i, j, k)*(dt_per_area(i, j)*per_e3t_above))*slope_above(i)
                 end if
-                qtrd(i, j, k) = qtrd(i, j, k) - upward*dom%wmask(i, j, k)
-                qtrd(i, j, k - 1) = qtrd(i, j, k - 1) + upward*dom%wmask(i, j, k)
+                upward = upward*ww(i, j, k)*per_area(i, j)*dom%wmask(i, j, k)
+                qtrd(i, j, k) = qtrd(i, j, k) - upward
+                qtrd(i, j, k - 1) = qtrd(i, j, k - 1) + upward
             end do
         end subroutine flux_through_w
     end subroutine tra_adv

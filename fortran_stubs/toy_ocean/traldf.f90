@@ -46,10 +46,16 @@ contains
         real(wp), dimension(0:dom%ni + 1, 0:dom%nj + 1, 0:1) :: dz  !! upward derivative, upper and lower W
         real(wp), dimension(0:dom%ni, 0:dom%nj, 0:1) :: dx, dy      !! gradients at U and V, two levels
         real(wp) :: fx(0:dom%ni, dom%nj), fy(dom%ni, 0:dom%nj)      !! fluxes [tracer] m3 s-1
+        real(wp), dimension(0:dom%ni, 0:dom%nj) :: per_e1u, per_e2v !! m-1
+        real(wp) :: per_stretch(0:dom%ni + 1, 0:dom%nj + 1), per_area(dom%ni, dom%nj)
         logical :: isoneutral
         integer :: j, k, here, there
         isoneutral = nam%tra_ldf%ln_traldf_iso .and. .not. nam%tra_ldf%ln_traldf_hor
         if (.not. (isoneutral .or. nam%tra_ldf%ln_traldf_hor)) return
+        per_e1u = 1.0_wp/dom%e1u(0:dom%ni, 0:dom%nj)
+        per_e2v = 1.0_wp/dom%e2v(0:dom%ni, 0:dom%nj)
+        per_stretch = 1.0_wp/(1.0_wp + r3t(0:dom%ni + 1, 0:dom%nj + 1))
+        per_area = 1.0_wp/dom%e1e2t(1:dom%ni, 1:dom%nj)
         here = 0
         if (isoneutral) dz(:, :, 1) = 0.0_wp
         do k = 1, dom%nz
@@ -75,23 +81,25 @@ contains
             integer :: i, j
             do j = 0, dom%nj
                 do i = 0, dom%ni
-                    dx(i, j, here) = (q(i + 1, j, k) - q(i, j, k))/dom%e1u(i, j)*dom%umask(i, j, k)
-                    dy(i, j, here) = (q(i, j + 1, k) - q(i, j, k))/dom%e2v(i, j)*dom%vmask(i, j, k)
+                    dx(i, j, here) = (q(i + 1, j, k) - q(i, j, k))*per_e1u(i, j)*dom%umask(i, j, k)
+                    dy(i, j, here) = (q(i, j + 1, k) - q(i, j, k))*per_e2v(i, j)*dom%vmask(i, j, k)
                 end do
             end do
         end subroutine horizontal_gradients
 
         !> dz(here) becomes the derivative at W(k), dz(there) that at W(k + 1): the two swap roles with k.
         subroutine vertical_derivative()
+            real(wp) :: per_e3w_0
             integer :: i, j
             if (k == dom%nz) then
                 dz(:, :, there) = 0.0_wp
                 return
             end if
+            per_e3w_0 = 1.0_wp/dom%e3w_0(k + 1)
             do j = 0, dom%nj + 1
                 do i = 0, dom%ni + 1
-                    dz(i, j, there) = (q(i, j, k) - q(i, j, k + 1)) &
-                        /(dom%e3w_0(k + 1)*(1.0_wp + r3t(i, j)))*dom%wmask(i, j, k + 1)
+                    dz(i, j, there) = (q(i, j, k) - q(i, j, k + 1))*(per_stretch(i, j) &
+                        *per_e3w_0)*dom%wmask(i, j, k + 1)
                 end do
             end do
         end subroutine vertical_derivative
@@ -105,16 +113,16 @@ contains
                 do i = 0, dom%ni
                     wet = dom%wmask(i, j, k) + dom%wmask(i + 1, j, k) &
                         + wet_below*(dom%wmask(i, j, kdn) + dom%wmask(i + 1, j, kdn))
-                    fx(i, j) = dx(i, j, here) + uslp(i, j, k)*(dz(i, j, here) + dz(i + 1, j, here) &
-                        + dz(i, j, there) + dz(i + 1, j, there))/max(1.0_wp, wet)
+                    fx(i, j) = dx(i, j, here) + uslp(i, j, k)*over(dz(i, j, here) &
+                        + dz(i + 1, j, here) + dz(i, j, there) + dz(i + 1, j, there), wet)
                 end do
             end do
             do j = 0, dom%nj
                 do i = 1, dom%ni
                     wet = dom%wmask(i, j, k) + dom%wmask(i, j + 1, k) &
                         + wet_below*(dom%wmask(i, j, kdn) + dom%wmask(i, j + 1, kdn))
-                    fy(i, j) = dy(i, j, here) + vslp(i, j, k)*(dz(i, j, here) + dz(i, j + 1, here) &
-                        + dz(i, j, there) + dz(i, j + 1, there))/max(1.0_wp, wet)
+                    fy(i, j) = dy(i, j, here) + vslp(i, j, k)*over(dz(i, j, here) &
+                        + dz(i, j + 1, here) + dz(i, j, there) + dz(i, j + 1, there), wet)
                 end do
             end do
         end subroutine isoneutral_fluxes
@@ -137,7 +145,7 @@ contains
             do j = 1, dom%nj
                 do i = 1, dom%ni
                     qtrd(i, j, k) = qtrd(i, j, k) &
-                        + (fx(i, j) - fx(i - 1, j) + fy(i, j) - fy(i, j - 1))/dom%e1e2t(i, j)
+                        + (fx(i, j) - fx(i - 1, j) + fy(i, j) - fy(i, j - 1))*per_area(i, j)
                 end do
             end do
         end subroutine converge
@@ -153,15 +161,25 @@ contains
                     wet_v = dom%vmask(i, j - 1, k - 1) + dom%vmask(i, j, k - 1) &
                         + dom%vmask(i, j - 1, k) + dom%vmask(i, j, k)
                     upward = ahtw(i, j)*dom%wmask(i, j, k)*( &
-                        wslpi(i, j, k)*(dx(i - 1, j, there) + dx(i, j, there) &
-                        + dx(i - 1, j, here) + dx(i, j, here))/max(1.0_wp, wet_u) &
-                        + wslpj(i, j, k)*(dy(i, j - 1, there) + dy(i, j, there) &
-                        + dy(i, j - 1, here) + dy(i, j, here))/max(1.0_wp, wet_v))
+                        wslpi(i, j, k)*over(dx(i - 1, j, there) + dx(i, j, there) &
+                        + dx(i - 1, j, here) + dx(i, j, here), wet_u) &
+                        + wslpj(i, j, k)*over(dy(i, j - 1, there) + dy(i, j, there) &
+                        + dy(i, j - 1, here) + dy(i, j, here), wet_v))
                     qtrd(i, j, k) = qtrd(i, j, k) + upward
                     qtrd(i, j, k - 1) = qtrd(i, j, k - 1) - upward
                 end do
             end do
         end subroutine vertical_fluxes
     end subroutine tra_ldf
+
+    !> Mean of `wet` neighbours from their sum: a division only near walls.
+    pure real(wp) function over(total, wet)
+        real(wp), intent(in) :: total, wet
+        if (wet > 3.5_wp) then
+            over = 0.25_wp*total
+        else
+            over = total/max(1.0_wp, wet)
+        end if
+    end function over
 
 end module traldf

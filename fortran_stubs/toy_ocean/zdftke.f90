@@ -163,8 +163,8 @@ contains
                 depth = max(0.5_wp, min(30.0_wp, 45.0_wp*abs(sin(rad*dom%gphit(1:dom%ni, j)))))
             do k = 2, dom%nz
                 do i = 1, dom%ni
-                    en(i, j, k) = en(i, j, k) + nam%zdf_tke%rn_efr*en(i, j, 1) &
-                        *exp(-dom%gdepw_0(k)/depth(i))*dom%wmask(i, j, k)
+                    if (dom%wmask(i, j, k) > 0.0_wp) en(i, j, k) = en(i, j, k) &
+                        + nam%zdf_tke%rn_efr*en(i, j, 1)*exp(-dom%gdepw_0(k)/depth(i))
                 end do
             end do
         end subroutine penetrate
