@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from types import TracebackType
 
 import numpy as np
 
@@ -27,7 +27,9 @@ class Conversation:
         self.open = True
         #: in the middle of an exchange; stays so after a failure, when nobody knows what is still on the wire
         self.interrupted = False
-        self._refusals: list[str] = []
+        self.refusals: list[str] = []
+        self._exchange = _Exchange(self)
+        self._requests: dict[tuple[Verb, int, int], bytes] = {}
         self.registration: Registration = self._hello()
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
@@ -36,23 +38,25 @@ class Conversation:
         if text is not None:
             header.count = len(text.encode())
             payload = padded_text(text)
-        with self._exchange():
+        with self._exchange:
             self._to_all(header, payload)
             return self._answers()
 
     def put(self, values: Sequence[tuple[Entry, np.ndarray]]) -> None:
         """Write C-contiguous global arrays; all are on their way before the first answer is awaited."""
-        with self._exchange():
+        with self._exchange:
             for entry, array in values:
                 for rank in range(self.transport.ranks):
                     self._send_field(rank, entry, array)
             self._answers(len(values))
 
     def fetch(self, entry: Entry, array: np.ndarray) -> None:
-        """Read an entry into a C-contiguous global array of its shape."""
-        with self._exchange():
-            self._to_all(Header(Verb.GET, field=entry.number))
-            self._answers(then=lambda rank, header: self._receive_field(rank, entry, array))
+        """Read an entry into a C-contiguous global array of its shape. The values alone are the answer."""
+        with self._exchange:
+            request = self._request(Verb.GET, entry)
+            for rank in range(self.transport.ranks):
+                self._receive_field(rank, entry, array)
+                self.transport.send_request(rank, request)
 
     def run(
         self,
@@ -75,7 +79,7 @@ class Conversation:
             for entry in entries:
                 self._receive_field(rank, entry, fields[entry.name][index : index + 1])
 
-        with self._exchange():
+        with self._exchange:
             self._to_all(request, Window(numbers) if entries else None)
             if meanwhile is not None:
                 meanwhile()
@@ -93,25 +97,11 @@ class Conversation:
         def keep(rank: int, header: Header) -> None:
             texts[rank] = self._receive_text(rank, header)
 
-        with self._exchange():
+        with self._exchange:
             self._to_all(Header(Verb.HELLO))
             answers = self._answers(then=keep)
         self.first_step = answers[0].step
         return parse(texts)
-
-    @contextmanager
-    def _exchange(self) -> Iterator[None]:
-        if not self.open:
-            raise ProtocolError("this session is stopped: open another one")
-        if self.interrupted:
-            raise ProtocolError("an earlier exchange with this model failed half-way: start the job again")
-        self.interrupted = True
-        self._refusals = []
-        yield
-        self.transport.finish()
-        self.interrupted = False
-        if self._refusals:
-            raise RequestRefused(self._refusals[0])
 
     def _answers(self, per_rank: int = 1, then: Callable[[int, Header], None] | None = None) -> list[Header]:
         """Wait for answers of all ranks; the last of each rank. `then` takes what follows a good answer."""
@@ -142,11 +132,12 @@ class Conversation:
         return outcome
 
     def _refused(self, rank: int, header: Header) -> None:
-        self._refusals.append(f"rank {rank} of the model refused: {self._receive_text(rank, header)}")
+        self.refusals.append(f"rank {rank} of the model refused: {self._receive_text(rank, header)}")
 
     def _to_all(self, header: Header, payload: Window | bytes | None = None) -> None:
+        request = header.pack()
         for rank in range(self.transport.ranks):
-            self.transport.send_header(rank, header)
+            self.transport.send_request(rank, request)
             if payload is not None:
                 self.transport.send(rank, payload)
 
@@ -156,20 +147,54 @@ class Conversation:
         self.transport.finish()
         return buffer.tobytes()[: header.count].decode(errors="replace")
 
+    def _request(self, verb: Verb, entry: Entry, rank: int = 0) -> bytes:
+        """The packed header that asks for a field or announces it to a rank; made once."""
+        key = (verb, entry.number, rank)
+        if key not in self._requests:
+            tile = self._tile(rank, entry)
+            shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
+            header = Header(verb, 0, entry.number, entry.dtype_code, len(shape), padded_extents(shape))
+            self._requests[key] = header.pack()
+        return self._requests[key]
+
     def _tile(self, rank: int, entry: Entry) -> Tile | None:
         return self.registration.decomposition.tiles[rank] if entry.tiled else None
 
     def _send_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
-        tile = self._tile(rank, entry)
-        shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
-        header = Header(Verb.SET, 0, entry.number, entry.dtype_code, len(shape), padded_extents(shape))
-        self.transport.send_header(rank, header)
-        self.transport.send(rank, Window(array, tile))
+        self.transport.send_request(rank, self._request(Verb.SET, entry, rank))
+        self.transport.send(rank, Window(array, self._tile(rank, entry)))
 
     def _receive_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
         """Begin to receive a rank's part; what all ranks share comes from the first."""
         if entry.tiled or rank == 0:
             self.transport.receive(rank, Window(array, self._tile(rank, entry)))
+
+
+class _Exchange:
+    """The time during which the two sides are in the middle of something; all transfers are done at its end."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __enter__(self) -> None:
+        conversation = self._conversation
+        if not conversation.open:
+            raise ProtocolError("this session is stopped: open another one")
+        if conversation.interrupted:
+            raise ProtocolError("an earlier exchange with this model failed half-way: start the job again")
+        conversation.interrupted = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            return
+        conversation = self._conversation
+        conversation.transport.finish()
+        conversation.interrupted = False
+        if conversation.refusals:
+            refusals, conversation.refusals = conversation.refusals, []
+            raise RequestRefused(refusals[0])
 
 
 def _outcome(header: Header) -> Outcome:

@@ -250,8 +250,11 @@ class Session:
 
 
 def _as_sent(entry: Entry, value: Any) -> np.ndarray:
-    """Value as a C-contiguous array of the entry's dtype and global shape, else ValueError."""
-    array = np.ascontiguousarray(value, dtype=entry.dtype).reshape(np.shape(value))
+    """Value as a C-contiguous array of the entry's dtype and global shape (itself if it is one), else ValueError."""
+    if isinstance(value, np.ndarray) and value.dtype == entry.dtype and value.flags.c_contiguous:
+        array = value
+    else:
+        array = np.ascontiguousarray(value, dtype=entry.dtype).reshape(np.shape(value))
     if array.shape != entry.shape:
         raise ValueError(f"{entry.name!r} has shape {entry.shape}, got {array.shape}")
     return array

@@ -11,7 +11,7 @@ from bridge.decomposition import Tile
 from bridge.protocol import Header
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Window:
     """A part of a C-contiguous array: `tile` of its last two dimensions, all of the others; None is the whole.
 
@@ -38,8 +38,8 @@ class Transport(Protocol):
     instance: int
     timeout: float
 
-    def send_header(self, rank: int, header: Header) -> None:
-        """Begin to send a request to `rank`."""
+    def send_request(self, rank: int, header: bytes) -> None:
+        """Begin to send a packed header to `rank`."""
         ...
 
     def send(self, rank: int, payload: Window | bytes) -> None:

@@ -41,8 +41,8 @@ class LoopbackTransport:
         self._serve = serve
         self._expected: list[tuple[int, Window]] = []
 
-    def send_header(self, rank: int, header: Header) -> None:
-        self.peers[rank].requests.append(Header.unpack(header.pack()))
+    def send_request(self, rank: int, header: bytes) -> None:
+        self.peers[rank].requests.append(Header.unpack(header))
 
     def send(self, rank: int, payload: Window | bytes) -> None:
         data = payload if isinstance(payload, bytes) else np.ascontiguousarray(payload.view).tobytes()
@@ -60,7 +60,12 @@ class LoopbackTransport:
         raise PeerTimeout(f"no rank of the model answered for {self.timeout} s")
 
     def finish(self) -> None:
+        if self._expected:
+            for peer in self.peers:
+                self._serve(peer)
         for rank, window in self._expected:
+            if not self.peers[rank].outgoing:
+                raise PeerTimeout(f"rank {rank} of the model sent no values for {self.timeout} s")
             data = self.peers[rank].outgoing.popleft()
             window.view[...] = np.frombuffer(data, window.array.dtype).reshape(window.view.shape)
         self._expected.clear()

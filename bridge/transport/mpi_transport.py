@@ -101,8 +101,8 @@ class MpiTransport:
         MPI.Prequest.Startall(self._answers)
         self._next = 0
 
-    def send_header(self, rank: int, header: Header) -> None:
-        self._begin(self._comm.Isend([header.pack(), self._mpi.INTEGER], self._peers[rank], MPI_TAG_REQUEST))
+    def send_request(self, rank: int, header: bytes) -> None:
+        self._begin(self._comm.Isend([header, self._mpi.INTEGER], self._peers[rank], MPI_TAG_REQUEST))
 
     def send(self, rank: int, payload: Window | bytes) -> None:
         buffer = [payload, self._mpi.INTEGER] if isinstance(payload, bytes) else self._buffer(payload)
@@ -119,9 +119,7 @@ class MpiTransport:
         return rank, header
 
     def finish(self) -> None:
-        if self._pending:
-            _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model", lambda: True)
-            self._pending.clear()
+        _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model", lambda: True)
 
     def abort(self, reason: str) -> None:
         sys.stderr.write(f"nemo-bridge: {reason}; ending the MPI job\n")
@@ -142,12 +140,14 @@ class MpiTransport:
             self._pending = [r for r in self._pending if not r.Test()]
 
     def _transferring(self) -> bool:
-        if self._pending and self._all_is_done():
-            self._pending.clear()
-        return bool(self._pending)
+        return not self._all_is_done()
 
     def _all_is_done(self) -> bool:
-        return self._mpi.Request.Testall(self._pending)
+        # One cheap test at a time (Testall rebuilds its arrays each time): large messages move only while tested.
+        pending = self._pending
+        while pending and pending[-1].Test():
+            pending.pop()
+        return not pending
 
     def _answer_is_here(self) -> bool:
         if self.ranks == 1:
@@ -159,7 +159,7 @@ class MpiTransport:
         """The window as MPI describes memory: words in place, through a subarray type where it has gaps."""
         array, tile = window.array, window.tile
         if tile is None or array.shape[-2:] == (tile.nj, tile.ni):
-            return [array.reshape(-1).view(np.int32), self._mpi.INTEGER]
+            return [array, array.nbytes // 4, self._mpi.INTEGER]
         return [array, 1, self._subarray(array.shape, array.itemsize, tile)]
 
     def _subarray(self, shape: tuple[int, ...], itemsize: int, tile: Tile) -> Any:

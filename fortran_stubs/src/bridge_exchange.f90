@@ -11,7 +11,7 @@ module bridge_exchange
     implicit none
     private
 
-    public :: send_values, receive_values, discard_values, header_for, check_values
+    public :: send_values, receive_values, discard_values, check_values
 
 contains
 

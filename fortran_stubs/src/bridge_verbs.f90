@@ -3,8 +3,7 @@
 !> A request that cannot be met is answered with an error; it never ends the model.
 module bridge_verbs
     use bridge_description, only: description_of
-    use bridge_exchange, only: check_values, discard_values, header_for, receive_values, &
-        send_values
+    use bridge_exchange, only: check_values, discard_values, receive_values, send_values
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, message_length, real64
     use bridge_mpi, only: finish, receive_header, receive_text, seconds_now, send_header, &
@@ -154,11 +153,11 @@ contains
         call answer(bridge, request, message, step)
     end subroutine set_values
 
+    !> The values are the answer: no header goes before them.
     subroutine get_values(bridge, request, step)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
         integer, intent(in) :: step
-        type(message_header) :: header
         character(message_length) :: message
 
         call check_number(bridge, request%field, message)
@@ -166,10 +165,6 @@ contains
             call answer(bridge, request, message, step)
             return
         end if
-        header = header_for(bridge, int(request%field), verb_reply)
-        header%argument = verb_get
-        header%step = step
-        call send_header(bridge%link, header)
         call send_entry(bridge, int(request%field))
     end subroutine get_values
 

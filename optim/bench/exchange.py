@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -26,14 +27,16 @@ from bridge.session import Session
 
 _SERVER_RANK_OF_MODEL = 1
 _TAG = 7
+_SETTINGS = ("OMPI_MCA_btl", "OMPI_MCA_pml", "OMPI_MCA_mpi_", "OMPI_MCA_hwloc")
 
 
 def main(json_path: Path | str | None = None) -> dict[str, Any]:
     """Run the benchmark in an MPI job of its own; figures to `json_path` if given, and to standard output."""
     with tempfile.TemporaryDirectory(prefix="nemo-bridge-bench-") as folder:
         result_file = Path(folder) / "figures.json"
-        server = [sys.executable, "-m", "optim.bench.exchange", str(result_file)]
-        code = launch.run_job(server, [str(executable("exchange_partner"))], 1, Path(folder))
+        server = _pinned([sys.executable, "-m", "optim.bench.exchange", str(result_file)], 0)
+        model = _pinned([str(executable("exchange_partner"))], 1)
+        code = launch.run_job(server, model, 1, Path(folder))
         if code:
             raise BridgeError(f"the benchmark's MPI job failed with exit code {code}")
         result = json.loads(result_file.read_text())
@@ -43,12 +46,20 @@ def main(json_path: Path | str | None = None) -> dict[str, Any]:
     return result
 
 
+def _pinned(argv: list[str], position: int) -> list[str]:
+    """The command on a core of its own where that is possible: best times must not depend on who sits where."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 or shutil.which("taskset") is None:
+        return argv
+    return ["taskset", "-c", str(cores[position]), *argv]
+
+
 def serve(result_file: Path) -> None:
     """The server's part, as rank 0 of the job."""
     with Session.over_mpi(timeout=60.0) as session:
         figures = {
-            **_compare(session, "plane", "2d", bursts=40, repeats=25),
-            **_compare(session, "volume", "3d", bursts=10, repeats=3),
+            **_compare(session, "plane", "2d", bursts=60, repeats=25),
+            **_compare(session, "volume", "3d", bursts=16, repeats=4),
             "control_us": 1e6 * min(_times(lambda: session.get("bench/repeats"), 500)),
         }
     setting = {
@@ -56,9 +67,12 @@ def serve(result_file: Path) -> None:
         "shape_3d": [75, 332, 362],
         "model_ranks": 1,
         "cores": os.cpu_count(),
+        "pinned_to": sorted(os.sched_getaffinity(0)),
         "load_average": os.getloadavg()[0],
         "mpi": _mpi_version(),
-        "mca": {name: value for name, value in os.environ.items() if name.startswith("OMPI_MCA_btl")},
+        "launcher": {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith("OMPI_MCA_")
+        },
         "times": "one way, half of a round trip; *_best_us of many, *_median_us; ratio of the best",
     }
     result_file.write_text(json.dumps({"figures": figures, "setting": setting}))

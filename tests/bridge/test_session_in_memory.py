@@ -54,7 +54,7 @@ class MemoryModel:
         self.reply(peer, request, json.dumps(self.describe(peer.rank)))
 
     def get(self, peer: LoopbackRank, request: Header) -> None:
-        peer.answer(Header(Verb.REPLY, argument=Verb.GET), self.zos[peer.rank].tobytes())
+        peer.outgoing.append(self.zos[peer.rank].tobytes())
 
     def set(self, peer: LoopbackRank, request: Header) -> None:
         data = np.frombuffer(peer.incoming.popleft())

@@ -63,6 +63,7 @@ with Session.over_mpi(timeout=60) as session:
     import dataclasses
     for name, odd in {"extents": dataclasses.replace(entry, shape=(2, ny, nx)),
                       "dtype": dataclasses.replace(entry, dtype_code=2)}.items():
+        session._model._requests.clear()  # announce the odd values as what they are
         try:
             session._model.put([(odd, np.zeros(odd.shape, odd.dtype))])
         except Exception as error:
