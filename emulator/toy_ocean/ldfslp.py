@@ -13,6 +13,7 @@ from emulator.toy_ocean.par_oce import grav
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, km1, kp1
 
 RN2_MIN = 1.0e-10  # smallest N^2 in a slope, s-2
+PER_LEVEL = 7.0e3  # length over which a slope may cross one level, m
 
 
 class Slopes(NamedTuple):
@@ -28,7 +29,7 @@ def ldf_slp(
     grid: Grid, params: Mapping[str, Any], t: Array, s: Array, alpha: Array, beta: Array, rn2: Array
 ) -> Slopes:
     """Slopes from the gradients of buoyancy along levels and N^2."""
-    slpmax = params["namtra_ldf"]["rn_slpmax"]
+    slpmax = jnp.minimum(params["namtra_ldf"]["rn_slpmax"], grid.e3w_0 / PER_LEVEL)[:, None, None]
     gx = 0.5 * ((beta + ip1(beta)) * (ip1(s) - s) - (alpha + ip1(alpha)) * (ip1(t) - t))
     gy = 0.5 * ((beta + jp1(beta)) * (jp1(s) - s) - (alpha + jp1(alpha)) * (jp1(t) - t))
     gx = gx / grid.e1u * grid.umask

@@ -70,7 +70,6 @@ def step_with_diagnostics(
     return new, Diagnosed(surface, rhd, rn2, mixing, dynamics)
 
 
-@eqx.filter_jit
 def run(
     state: State,
     kt: Array | int,
@@ -81,10 +80,24 @@ def run(
     config: Config,
     tendencies: Tendencies | None = None,
 ) -> State:
-    """State after `steps` steps, the first of which is kt + 1 (`kt` steps are done). `steps` is static."""
+    """State after `steps` steps when `kt` steps are done. Compiled once per number of steps and `config`."""
+    # Python numbers would be compiled in, and each new kt or parameter compile anew.
+    values = jax.tree.map(jnp.asarray, dict(params))
+    return _run(state, jnp.asarray(kt), steps, values, forcing, grid, config, tendencies)
 
+
+@eqx.filter_jit
+def _run(
+    state: State,
+    kt: Array,
+    steps: int,
+    params: Mapping[str, Any],
+    forcing: Climatology | None,
+    grid: Grid,
+    config: Config,
+    tendencies: Tendencies | None,
+) -> State:
     def body(carried: State, number: Array) -> tuple[State, None]:
         return step(carried, number, params, forcing, grid, config, tendencies), None
 
-    numbers = jnp.asarray(kt) + jnp.arange(1, steps + 1)
-    return jax.lax.scan(body, state, numbers)[0]
+    return jax.lax.scan(body, state, kt + jnp.arange(1, steps + 1))[0]
