@@ -21,6 +21,7 @@ program toy_ocean
     use sbc_global, only: climatology, climatology_read
     use step, only: stp
     use stpctl, only: stp_ctl
+    use stplim, only: stp_lim
     use toy_bridge, only: toy_register
     use trd, only: trd_close, trd_open
     implicit none
@@ -58,6 +59,7 @@ program toy_ocean
 
     call trd_close(dom)
     call dia_close(output)
+    if (.not. bridge_coupled(bridge) .and. status == 0) call stp_lim(dom, nam, state)
     if (.not. bridge_coupled(bridge) .and. status == 0 .and. nam%run%nn_stock >= 0) then
         call rst_write(dom, trim(nam%run%cn_ocerst_out), state, message)
         call check(message)
@@ -103,6 +105,7 @@ contains
             call check(message)
         end if
         if (bridge_coupled(bridge)) return
+        call stp_lim(dom, nam, state)
         if (nam%trd%ln_trd) then
             call trd_open(dom, 'trends.nc', message)
             call check(message)
