@@ -75,7 +75,9 @@ def minimise(
             if progress is not None:
                 progress(history[-1])
     assert state.ending is not None
-    return Solution(state.x, state.evaluation, state.ending, state.message, tuple(history), oracle.runs, state)
+    return Solution(
+        state.x, state.evaluation, state.ending, state.message, tuple(history), oracle.runs, state
+    )
 
 
 def posterior_covariance(solution: Solution, jacobian: np.ndarray | None = None) -> np.ndarray:
