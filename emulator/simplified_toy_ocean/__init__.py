@@ -2,6 +2,7 @@
 
 columns     water columns (T, S, TKE, Ekman shear) in a frozen flow; steps of about a day
 dynamics    linear primitive equations without momentum advection, on the model's own step
+closure     the TKE closure of both, with its production held
 twin        either of them as a surrogate of recorded fields
 
 Why these and what they leave out: docs/surrogates.md.

@@ -3,11 +3,6 @@
 Prognostic tangents: T, S and TKE. Velocities (those that carry tracers and those that make TKE), isoneutral
 slopes, N² and expansion coefficients are those of the record. Upwind advection; everything vertical is
 implicit, so that one step can be a day long.
-
-The record also holds the production of TKE (shear and buoyancy): TKE then answers parameters through
-wind input, diffusion, penetration and dissipation only, and T and S through the diffusivity. The full linear
-feedback between TKE, shear and stratification grows without bound at a held state (it is what deepens a
-mixed layer, and nonlinearity ends it); tried, its sensitivities were useless within ten days.
 """
 
 from __future__ import annotations
@@ -19,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from emulator.simplified_toy_ocean.closure import closure
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.eosbn2 import bn2, eos_rab
 from emulator.toy_ocean.grid import Grid
@@ -32,9 +28,6 @@ from emulator.toy_ocean.traldf import is_isoneutral, tra_ldf, tra_ldf_akz
 from emulator.toy_ocean.traqsr import tra_qsr
 from emulator.toy_ocean.trasbc import tra_sbc
 from emulator.toy_ocean.tridiagonal import tridiagonal
-from emulator.toy_ocean.zdfevd import zdf_evd
-from emulator.toy_ocean.zdfsh2 import zdf_sh2
-from emulator.toy_ocean.zdftke import tke_avm, tke_avt, tke_tke
 
 #: parameters with a sensitivity here, by group; the others shape only what is frozen
 GROUPS = ("namzdf", "namzdf_tke", "namtra_ldf", "namtra_eiv", "namtra_qsr", "namsbc_ssr")
@@ -84,16 +77,12 @@ def surrogate_step(
     alpha, beta = hold(eos_rab(grid, params["nameos"], t, s))
     rn2 = hold(bn2(grid, t, s, alpha, beta, flat))
 
-    zav, avm, dissl = tke_avm(grid, config, params, state.en, rn2, surface.taum, flat)
-    sh2 = zdf_sh2(grid, frozen.uo, frozen.vo, avm, flat, flat)
-    avt = tke_avt(grid, config, params, zav, avm, sh2, rn2)
-    en = tke_tke(grid, config, params, surface.taum, flat, rn2, avm, hold(avt), hold(sh2), dissl, state.en)
-    if config.ln_zdfevd:
-        avt = zdf_evd(params, rn2, avt)
-
+    mixing = closure(
+        grid, config, params, state.en, frozen.uo, frozen.vo, rn2, surface, (flat, flat, flat), flat
+    )
     slopes = hold(ldf_slp(grid, params, t, s, alpha, beta, rn2))
-    thetao, so = tracers(grid, config, params, t, s, surface, avt, slopes, frozen)
-    return ColumnState(thetao, so, en)
+    thetao, so = tracers(grid, config, params, t, s, surface, mixing.avt, slopes, frozen)
+    return ColumnState(thetao, so, mixing.en)
 
 
 def tracers(

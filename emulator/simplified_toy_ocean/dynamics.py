@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from emulator.simplified_toy_ocean.closure import closure
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.domqco import dom_qco_r3
 from emulator.toy_ocean.dynstp import Dynamics, dyn_stp
@@ -30,7 +31,7 @@ from emulator.toy_ocean.traqsr import tra_qsr
 from emulator.toy_ocean.trasbc import tra_sbc
 from emulator.toy_ocean.tratransport import tra_transport
 from emulator.toy_ocean.trazdf import tra_zdf
-from emulator.toy_ocean.zdfphy import zdf_phy
+from emulator.toy_ocean.zdfdrg import zdf_drg
 
 GROUPS = (
     "namzdf", "namzdf_tke", "namtra_ldf", "namtra_eiv", "namtra_qsr", "namsbc_ssr", "namdyn_ldf", "namdrg_bot",
@@ -63,12 +64,13 @@ def surrogate_step(
     hold = jax.lax.stop_gradient
     reduced = dataclasses.replace(config, ln_dynadv_OFF=True, ln_traadv_mus=False, ln_traadv_ups=True)
     surface = sbc_step(grid, config, params, state, frozen.kt, forcing)
-    r3t, r3u, r3v = hold(dom_qco_r3(grid, state.zos))
+    r3t, r3u, r3v = dom_qco_r3(grid, state.zos)
     alpha, beta = hold(eos_rab(grid, params["nameos"], state.thetao, state.so))
     # the density anomaly of a linear equation of state: exact value, derivative (-alpha, beta)
     rhd = (-alpha * state.thetao + beta * state.so) * grid.tmask
     rn2 = bn2(grid, state.thetao, state.so, alpha, beta, r3t)
-    mixing = zdf_phy(grid, reduced, params, state, surface, rn2, r3t, r3u, r3v)
+    rcdu = zdf_drg(grid, config, params, state.uo, state.vo)
+    mixing = closure(grid, reduced, params, state.en, state.uo, state.vo, rn2, surface, (r3t, r3u, r3v), rcdu)
     timed = {**params, "namdom": {**params["namdom"], "rn_Dt": jnp.asarray(config.rn_Dt)}}
     flow = dyn_stp(grid, reduced, timed, state, surface, None, mixing, rhd, r3t, r3u, r3v)
     slopes = hold(ldf_slp(grid, params, state.thetao, state.so, alpha, beta, rn2))
