@@ -52,7 +52,7 @@ def mean_at_w(a: Array, mask: Array, before: Callable[[Array], Array]) -> Array:
     return (km1(total) + total) / jnp.maximum(1.0, km1(wet) + wet)
 
 
-def tapered(gradient: Array, n2: Array, slpmax: Array | float) -> Array:
+def tapered(gradient: Array, n2: Array, slpmax: Array) -> Array:
     """Slope, faded out by a tanh of width slpmax/10 (written with exp) where steeper than slpmax."""
     slope = grav * gradient / jnp.maximum(n2, RN2_MIN)
     return slope / (1.0 + jnp.exp(jnp.minimum(50.0, 20.0 * (jnp.abs(slope) / slpmax - 1.0))))

@@ -103,7 +103,7 @@ contains
             if (k < dom%nz) below = dom%wmask(i, j, kdn)
         end function below
 
-        !> Slope, faded out by a tanh of width slpmax/10 (written with exp) where steeper than slpmax.
+        !> Slope, faded out by a tanh of width s_max/10 (written with exp) where steeper than s_max.
         pure real(wp) function tapered(gradient, n2)
             real(wp), intent(in) :: gradient, n2  !! m-1, s-2
             real(wp) :: slope, steepness
