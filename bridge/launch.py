@@ -94,6 +94,11 @@ def mpi_environment(ranks: int, base: Mapping[str, str] | None = None) -> dict[s
         # Containers often forbid the single-copy system call; Open MPI would warn for each rank.
         "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
         "OMP_NUM_THREADS": "1",
+        # glibc gives large temporaries back to the kernel at once and fetches them again a moment later: the
+        # page faults cost a compiled JAX step as much as its arithmetic.
+        "MALLOC_MMAP_THRESHOLD_": "4000000000",
+        "MALLOC_TRIM_THRESHOLD_": "8000000000",
+        "MALLOC_TOP_PAD_": "200000000",
     }
     if os.geteuid() == 0:
         defaults |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
