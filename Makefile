@@ -55,16 +55,20 @@ $(STAMP)/fortran-lint: $(STAMP)/python $(FORTRAN)
 
 # --- what people type ---------------------------------------------------------------------------------------------
 
-# The initial state is the model's own, made once: five years of the global ocean (a few minutes).
+# Initial states are the model's own, made once: five years of the global ocean (a few minutes), one of the gyre.
 examples/global/restart_5y.nc: | $(STAMP)/install
 	@echo "+ spinning up the global ocean for five years (once)"
 	$(BIN)/nemo-bridge run examples/global/namelist_cfg --directory runs/spinup-global --years 5 --restart $@
+
+examples/gyre/restart_1y.nc: | $(STAMP)/install
+	@echo "+ spinning up the gyre for one year (once)"
+	$(BIN)/nemo-bridge run examples/gyre/namelist_cfg --directory runs/spinup-gyre --years 1 --restart $@
 
 # A second `make demo` goes on where the first one was stopped; `rm -r runs/demo` starts afresh.
 demo: install examples/global/restart_5y.nc
 	$(BIN)/nemo-bridge tune examples/global/tune.toml --directory runs/demo $(if $(wildcard runs/demo/ledger),--resume)
 
-twin: install
+twin: install examples/gyre/restart_1y.nc
 	$(BIN)/nemo-bridge tune examples/gyre/twin.toml --directory runs/twin $(if $(wildcard runs/twin/ledger),--resume)
 
 test: install build/debug/.stamp
