@@ -70,7 +70,7 @@ class Session:
         """All model instances of this MPI job, in the order of the programs on the command line."""
         from bridge.transport.mpi_transport import open_job
 
-        sessions = [cls(transport) for transport in open_job(timeout)]
+        sessions: list[Session] = [cls(transport) for transport in open_job(timeout)]
         for session in sessions:
             # A script that ends without stop would leave the model waiting for its next request.
             atexit.register(session.stop)

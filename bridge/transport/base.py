@@ -36,7 +36,11 @@ class Transport(Protocol):
 
     ranks: int
     instance: int
-    timeout: float
+
+    @property
+    def timeout(self) -> float:
+        """Longest silence, in seconds."""
+        ...
 
     def send_request(self, rank: int, header: bytes) -> None:
         """Begin to send a packed header to `rank`."""

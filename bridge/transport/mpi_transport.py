@@ -57,7 +57,9 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
     tags = np.zeros((world.size, TAG_WORDS), dtype=np.int32)
     tags[world.rank, :4] = MAGIC, VERSION, PROCESS_SERVER, -1
     request = world.Iallgather(MPI.IN_PLACE, tags)
-    _wait(request.Test, timeout, "the other programs of the MPI job to call bridge_open", lambda: False)
+    _Waiter(timeout).wait(
+        request.Test, "the other programs of the MPI job to call bridge_open", lambda: False
+    )
     for rank in range(world.size):
         if tuple(tags[rank, :2]) != (MAGIC, VERSION):
             raise ProtocolError(
@@ -87,7 +89,7 @@ class MpiTransport:
 
         self.ranks = len(peers)
         self.instance = instance
-        self.timeout = timeout
+        self._waiter = _Waiter(timeout)
         self._mpi = MPI
         self._comm = comm
         self._peers = peers
@@ -101,6 +103,15 @@ class MpiTransport:
         MPI.Prequest.Startall(self._answers)
         self._next = 0
 
+    @property
+    def timeout(self) -> float:
+        """Longest silence, in seconds."""
+        return self._waiter.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._waiter.timeout = seconds
+
     def send_request(self, rank: int, header: bytes) -> None:
         self._begin(self._comm.Isend([header, self._mpi.INTEGER], self._peers[rank], MPI_TAG_REQUEST))
 
@@ -112,14 +123,14 @@ class MpiTransport:
         self._begin(self._comm.Irecv(self._buffer(window), self._peers[rank], MPI_TAG_PAYLOAD))
 
     def next_answer(self) -> tuple[int, Header]:
-        _wait(self._answer_is_here, self.timeout, "an answer of the model", self._transferring)
+        self._waiter.wait(self._answer_is_here, "an answer of the model", self._transferring)
         rank = self._next
         header = Header.unpack(self._buffers[rank])
         self._answers[rank].Start()
         return rank, header
 
     def finish(self) -> None:
-        _wait(self._all_is_done, self.timeout, "a field to be exchanged with the model", lambda: True)
+        self._waiter.wait(self._all_is_done, "a field to be exchanged with the model", lambda: True)
 
     def abort(self, reason: str) -> None:
         sys.stderr.write(f"nemo-bridge: {reason}; ending the MPI job\n")
@@ -174,26 +185,32 @@ class MpiTransport:
         return self._types[key]
 
 
-def _wait(done: Callable[[], bool], timeout: float, what: str, exchanging: Callable[[], bool]) -> None:
-    """Call `done` until it says so, without burning the core; PeerTimeout after `timeout` seconds."""
-    if done():
-        return
-    start = time.perf_counter()
-    launcher = os.getppid()
-    pause = _FIRST_SLEEP
-    while not done():
-        now = time.perf_counter()
-        if now - start < _SPIN:
-            continue
-        if now - start < (_EXCHANGE_YIELD if exchanging() else _IDLE_YIELD):
-            os.sched_yield()
-            continue
-        if now - start > timeout:
-            raise PeerTimeout(f"waited {timeout:g} s in vain for {what}")
-        if os.getppid() != launcher:
-            raise ModelCrashed("the launcher of the MPI job is gone")
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_SLEEP)
+class _Waiter:
+    """Waits without burning the core, and not longer than `timeout` seconds or than the launcher lives."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._launcher = os.getppid()
+
+    def wait(self, done: Callable[[], bool], what: str, exchanging: Callable[[], bool]) -> None:
+        """Call `done` until it says so; PeerTimeout or ModelCrashed if it never does. `exchanging`: is it at work?"""
+        if done():
+            return
+        start = time.perf_counter()
+        pause = _FIRST_SLEEP
+        while not done():
+            waited = time.perf_counter() - start
+            if waited < _SPIN:
+                continue
+            if waited < (_EXCHANGE_YIELD if exchanging() else _IDLE_YIELD):
+                os.sched_yield()
+                continue
+            if waited > self.timeout:
+                raise PeerTimeout(f"waited {self.timeout:g} s in vain for {what}")
+            if os.getppid() != self._launcher:
+                raise ModelCrashed("the launcher of the MPI job is gone")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_SLEEP)
 
 
 def _end_job(mpi: Any) -> None:

@@ -264,7 +264,7 @@ contains
         integer, intent(inout) :: request
         real(real64), intent(in) :: timeout  !! s; negative: for ever, the other side may be idle
         character(*), intent(in) :: what     !! what we wait for, for the error message
-        integer :: ierr, pause
+        integer :: ierr, nap
         real(real64) :: start, waited, looked, yield_time
         logical :: done
 
@@ -272,7 +272,7 @@ contains
         if (done) return
         start = MPI_Wtime()
         looked = 0
-        pause = 20
+        nap = 20
         yield_time = merge(idle_yield_time, exchange_yield_time, timeout < 0)
         do
             call MPI_Test(request, done, MPI_STATUS_IGNORE, ierr)
@@ -290,8 +290,8 @@ contains
                     call give_up(link, "waited in vain for "//what)
                 end if
             end if
-            call sleep_microseconds(pause)
-            pause = min(2*pause, longest_sleep)
+            call sleep_microseconds(nap)
+            nap = min(2*nap, longest_sleep)
         end do
     end subroutine wait_for
 

@@ -90,7 +90,8 @@ def test_silent_model_is_a_timeout(jobs) -> None:
     script = (
         OPEN
         + """
-with Session.over_mpi(timeout=2) as session:
+with Session.over_mpi(timeout=60) as session:
+    session._model.transport.timeout = 2
     session.run({"namsw": {"rn_pause": 60.0}}, session.snapshot(), 10, Recording(("zos",)))
 """
     )
@@ -100,12 +101,13 @@ with Session.over_mpi(timeout=2) as session:
 
 
 def test_slow_model_that_reports_progress_is_no_timeout(jobs) -> None:
-    # Nothing is recorded for 4 s, twice the time-out; heartbeats tell that the model is at work.
+    # Nothing is recorded for 6 s, twice the time-out; heartbeats tell that the model is at work.
     script = (
         OPEN
         + """
-with Session.over_mpi(timeout=2) as session:
-    print(session.run({"namsw": {"rn_pause": 0.2}}, session.snapshot(), 20, Recording(())).outcome.kind)
+with Session.over_mpi(timeout=60) as session:
+    session._model.transport.timeout = 3
+    print(session.run({"namsw": {"rn_pause": 0.3}}, session.snapshot(), 20, Recording(())).outcome.kind)
 """
     )
     ended = jobs.run(script)
