@@ -16,10 +16,33 @@ if TYPE_CHECKING:
 
 #: Every real entry of the namelist with the default of `nam_toy.f90`.
 DEFAULT_PARAMETERS: dict[str, dict[str, float]] = {
-    "namusr_def": {"rn_dx": 20000.0, "rn_depth": 1000.0, "rn_f0": 0.0001, "rn_beta": 0.0, "rn_mount": 0.9, "rn_mount_width": 200000.0, "rn_t_surf": 20.0, "rn_n2": 0.0, "rn_salt": 35.0, "rn_ssh_bump": 0.0, "rn_bump_width": 100000.0, "rn_t_bump": 0.0, "rn_tau_x": 0.0, "rn_qns": 0.0},
+    "namusr_def": {
+        "rn_dx": 20000.0,
+        "rn_depth": 1000.0,
+        "rn_f0": 0.0001,
+        "rn_beta": 0.0,
+        "rn_mount": 0.9,
+        "rn_mount_width": 200000.0,
+        "rn_t_surf": 20.0,
+        "rn_n2": 0.0,
+        "rn_salt": 35.0,
+        "rn_ssh_bump": 0.0,
+        "rn_bump_width": 100000.0,
+        "rn_t_bump": 0.0,
+        "rn_tau_x": 0.0,
+        "rn_qns": 0.0,
+    },
     "namdom": {"rn_Dt": 7200.0},
     "namlbc": {"rn_shlat": 0.0},
-    "nameos": {"rn_a0": 0.1655, "rn_b0": 0.76554, "rn_lambda1": 0.05952, "rn_lambda2": 0.00074914, "rn_mu1": 0.0001497, "rn_mu2": 1.109e-05, "rn_nu": 0.0024341},
+    "nameos": {
+        "rn_a0": 0.1655,
+        "rn_b0": 0.76554,
+        "rn_lambda1": 0.05952,
+        "rn_lambda2": 0.00074914,
+        "rn_mu1": 0.0001497,
+        "rn_mu2": 1.109e-05,
+        "rn_nu": 0.0024341,
+    },
     "namsbc_ssr": {"rn_dqdt": -40.0, "rn_deds": -166.67},
     "namtra_qsr": {"rn_abs": 0.58, "rn_si0": 0.35, "rn_si1": 23.0},
     "namtra_ldf": {"rn_Ud": 0.02, "rn_Ld": 100000.0, "rn_slpmax": 0.01},
@@ -28,7 +51,15 @@ DEFAULT_PARAMETERS: dict[str, dict[str, float]] = {
     "namdyn_spg": {"rn_bt_cmax": 0.8},
     "namdrg_bot": {"rn_Cd0": 0.001, "rn_Uc0": 0.4, "rn_ke0": 0.0025},
     "namzdf": {"rn_avm0": 0.00012, "rn_avt0": 1.2e-05, "rn_evd": 100.0},
-    "namzdf_tke": {"rn_ediff": 0.1, "rn_ediss": 0.7, "rn_ebb": 67.83, "rn_emin": 1e-06, "rn_emin0": 0.0001, "rn_mxl0": 0.04, "rn_efr": 0.05},
+    "namzdf_tke": {
+        "rn_ediff": 0.1,
+        "rn_ediss": 0.7,
+        "rn_ebb": 67.83,
+        "rn_emin": 1e-06,
+        "rn_emin0": 0.0001,
+        "rn_mxl0": 0.04,
+        "rn_efr": 0.05,
+    },
 }
 
 
@@ -91,21 +122,74 @@ class Config:
 
 #: group -> entries that `Config` holds
 STATIC_ENTRIES: dict[str, tuple[str, ...]] = {
-    "namcfg": ("cn_cfg", "cn_input",),
-    "namusr_def": ("nn_nx", "nn_ny", "nn_nz", "ln_perio", "cn_bathy", "cn_bump", "cn_wind",),
-    "namrun": ("cn_exp", "nn_it000", "nn_itend", "ln_rstart", "cn_ocerst_in", "cn_ocerst_out", "cn_output", "nn_stock", "nn_write", "ln_stat",),
-    "namdom": ("ln_meshmask", "ln_rest",),
-    "nammpp": ("jpni", "jpnj",),
-    "namsbc": ("ln_qsr", "ln_ssr",),
-    "namtra_adv": ("ln_traadv_mus", "ln_traadv_ups",),
-    "namtra_ldf": ("ln_traldf_hor", "ln_traldf_iso", "nn_aht_ijk_t",),
-    "namtra_eiv": ("ln_ldfeiv", "nn_aei_ijk_t",),
+    "namcfg": (
+        "cn_cfg",
+        "cn_input",
+    ),
+    "namusr_def": (
+        "nn_nx",
+        "nn_ny",
+        "nn_nz",
+        "ln_perio",
+        "cn_bathy",
+        "cn_bump",
+        "cn_wind",
+    ),
+    "namrun": (
+        "cn_exp",
+        "nn_it000",
+        "nn_itend",
+        "ln_rstart",
+        "cn_ocerst_in",
+        "cn_ocerst_out",
+        "cn_output",
+        "nn_stock",
+        "nn_write",
+        "ln_stat",
+    ),
+    "namdom": (
+        "ln_meshmask",
+        "ln_rest",
+    ),
+    "nammpp": (
+        "jpni",
+        "jpnj",
+    ),
+    "namsbc": (
+        "ln_qsr",
+        "ln_ssr",
+    ),
+    "namtra_adv": (
+        "ln_traadv_mus",
+        "ln_traadv_ups",
+    ),
+    "namtra_ldf": (
+        "ln_traldf_hor",
+        "ln_traldf_iso",
+        "nn_aht_ijk_t",
+    ),
+    "namtra_eiv": (
+        "ln_ldfeiv",
+        "nn_aei_ijk_t",
+    ),
     "namdyn_adv": ("ln_dynadv_OFF",),
     "namdyn_ldf": ("nn_ahm_ijk_t",),
     "namdyn_spg": ("nn_e",),
-    "namdrg": ("ln_lin", "ln_non_lin",),
-    "namzdf": ("ln_zdftke", "ln_zdfevd",),
-    "namzdf_tke": ("nn_mxl", "nn_pdl", "ln_mxl0", "nn_etau", "nn_htau",),
+    "namdrg": (
+        "ln_lin",
+        "ln_non_lin",
+    ),
+    "namzdf": (
+        "ln_zdftke",
+        "ln_zdfevd",
+    ),
+    "namzdf_tke": (
+        "nn_mxl",
+        "nn_pdl",
+        "ln_mxl0",
+        "nn_etau",
+        "nn_htau",
+    ),
     "namtrd": ("ln_trd",),
 }
 
@@ -115,7 +199,9 @@ def read(path: str | Path) -> tuple[Config, dict[str, dict[str, Any]]]:
 
     Raises ConfigurationError for a group or entry that the model does not have.
     """
-    parameters: dict[str, dict[str, Any]] = {group: dict(entries) for group, entries in DEFAULT_PARAMETERS.items()}
+    parameters: dict[str, dict[str, Any]] = {
+        group: dict(entries) for group, entries in DEFAULT_PARAMETERS.items()
+    }
     static: dict[str, Any] = {}
     for group, entries in f90nml.read(path).items():
         for entry, value in entries.items():

@@ -65,7 +65,9 @@ def sbc_step(
     if config.ln_rest:
         return Surface(*(jnp.zeros_like(grid.ssmask) for _ in Surface._fields))
     if forcing is None:
-        raise ValueError("the global configuration is forced by a climatology: pass read_climatology(cn_input)")
+        raise ValueError(
+            "the global configuration is forced by a climatology: pass read_climatology(cn_input)"
+        )
     return global_sbc(grid, config, params["namsbc_ssr"], forcing, day, state.thetao[0], state.so[0])
 
 

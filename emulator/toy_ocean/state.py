@@ -53,5 +53,7 @@ def no_tendencies(state: State) -> Tendencies:
 def read_restart(path: str | Path) -> tuple[State, int]:
     """State and number of steps done from a restart file of the Fortran model."""
     with netCDF4.Dataset(path) as file:
-        fields = {name: jnp.asarray(np.asarray(file[name][:].data, dtype=np.float64)) for name in State._fields}
+        fields = {
+            name: jnp.asarray(np.asarray(file[name][:].data, dtype=np.float64)) for name in State._fields
+        }
         return State(**fields), int(file["kt"][...])

@@ -64,7 +64,20 @@ def step_with_diagnostics(
     mixing = zdf_phy(grid, config, params, state, surface, rn2, r3t, r3u, r3v)
     dynamics = dyn_stp(grid, config, params, state, surface, tendencies, mixing, rhd, r3t, r3u, r3v)
     thetao, so = tra_stp(
-        grid, config, params, state, surface, tendencies, mixing.avt, rn2, alpha, beta, r3t, r3u, r3v, dynamics
+        grid,
+        config,
+        params,
+        state,
+        surface,
+        tendencies,
+        mixing.avt,
+        rn2,
+        alpha,
+        beta,
+        r3t,
+        r3u,
+        r3v,
+        dynamics,
     )
     new = State(thetao, so, dynamics.uo, dynamics.vo, dynamics.zos, mixing.en)
     return new, Diagnosed(surface, rhd, rn2, mixing, dynamics)

@@ -22,8 +22,8 @@ module dom_oce
         integer :: comm = 0, rank = 0, nranks = 1
         integer :: jpni = 1, jpnj = 1             !! tiles in i and j
         type(halo_type) :: halo
-        real(wp), allocatable, dimension(:, :) :: glamt, glamu, glamv, glamf    !! longitude [degrees]
-        real(wp), allocatable, dimension(:, :) :: gphit, gphiu, gphiv, gphif    !! latitude [degrees]
+        real(wp), allocatable, dimension(:, :) :: glamt, glamu, glamv, glamf        !! degrees east
+        real(wp), allocatable, dimension(:, :) :: gphit, gphiu, gphiv, gphif        !! degrees north
         real(wp), allocatable, dimension(:, :) :: e1t, e2t, e1u, e2u, e1v, e2v, e1f, e2f  !! [m]
         real(wp), allocatable, dimension(:, :) :: e1e2t, e1e2u, e1e2v, e1e2f              !! [m2]
         real(wp), allocatable, dimension(:, :) :: ff_f                    !! Coriolis parameter at F [s-1]
@@ -35,7 +35,8 @@ module dom_oce
         real(wp), allocatable, dimension(:) :: e3t_0, e3w_0, gdept_0      !! [nz] m
         real(wp), allocatable, dimension(:) :: gdepw_0                    !! [nz + 1] m
         real(wp) :: cbt_max = 0.0_wp
-        !! fastest barotropic crossing of a cell on the whole globe, max of sqrt(grav ht_0) sqrt(1/e1t^2 + 1/e2t^2) [s-1]
+        !! fastest barotropic crossing of a cell of the whole grid:
+        !! max of sqrt(grav ht_0) sqrt(1/e1t^2 + 1/e2t^2), s-1
         real(wp) :: rn_shlat = 0.0_wp             !! what fmask was made with
         type(trend_file), pointer :: trends => null()   !! null: no trends are written
     end type domain

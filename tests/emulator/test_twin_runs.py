@@ -28,7 +28,9 @@ TOLERANCE = {1: 1e-11, 10: 1e-8}
 
 @pytest.fixture(scope="module", params=["gyre", "global"])
 def fortran(
-    request: pytest.FixtureRequest, executable: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    executable: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> SimpleNamespace:
     """A run of the Fortran ocean that left restart files after the spin-up, a day and ten days later."""
     directory = tmp_path_factory.mktemp(request.param)
@@ -55,7 +57,9 @@ def fortran(
 
 def relative_difference(twin: State, model: State) -> dict[str, float]:
     """Largest |difference| over the range of the model's field, by field."""
-    pairs = {name: (np.asarray(getattr(twin, name)), np.asarray(getattr(model, name))) for name in State._fields}
+    pairs = {
+        name: (np.asarray(getattr(twin, name)), np.asarray(getattr(model, name))) for name in State._fields
+    }
     return {name: float(np.abs(a - b).max() / np.ptp(b)) for name, (a, b) in pairs.items()}
 
 
