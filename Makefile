@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 STAMP := build/stamps
 JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
-FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o -name '*.c' -o -name '*.h' -o -name '*.cmake' -o -name CMakeLists.txt 2>/dev/null)
+FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o -name '*.h90' -o -name '*.c' -o -name '*.h' -o -name '*.cmake' -o -name CMakeLists.txt 2>/dev/null)
 LINT_FLAGS  := -std=f2008 -Wall -Wextra -Werror -O1
 PYTEST_FLAGS ?=
 
