@@ -1,8 +1,8 @@
 """Linear primitive equations without momentum advection: the surrogate for flow and tracers over weeks.
 
 The model's own step with less in it: no advection of momentum (and so no eddies of its own), first-order
-upwind tracers, frozen isoneutral slopes and expansion coefficients, the linear part of the equation of
-state. It is linearised about recorded states held from one record to the next.
+upwind tracers, frozen isoneutral slopes, TKE production and stratification of the mixing (see `closure`).
+It is linearised about recorded states held from one record to the next.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emulator.simplified_toy_ocean.closure import closure
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.domqco import dom_qco_r3
 from emulator.toy_ocean.dynstp import Dynamics, dyn_stp
-from emulator.toy_ocean.eosbn2 import bn2, eos_rab
+from emulator.toy_ocean.eosbn2 import bn2, eos_insitu, eos_rab
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.ldfslp import Slopes, ldf_slp
 from emulator.toy_ocean.ldftra import ldf_tra
@@ -66,8 +66,7 @@ def surrogate_step(
     surface = sbc_step(grid, config, params, state, frozen.kt, forcing)
     r3t, r3u, r3v = dom_qco_r3(grid, state.zos)
     alpha, beta = hold(eos_rab(grid, params["nameos"], state.thetao, state.so))
-    # the density anomaly of a linear equation of state: exact value, derivative (-alpha, beta)
-    rhd = (-alpha * state.thetao + beta * state.so) * grid.tmask
+    rhd = eos_insitu(grid, params["nameos"], state.thetao, state.so)
     rn2 = bn2(grid, state.thetao, state.so, alpha, beta, r3t)
     rcdu = zdf_drg(grid, config, params, state.uo, state.vo)
     mixing = closure(grid, reduced, params, state.en, state.uo, state.vo, rn2, surface, (r3t, r3u, r3v), rcdu)
