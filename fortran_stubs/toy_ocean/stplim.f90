@@ -11,6 +11,8 @@ module stplim
     private
     public :: stp_lim
 
+    real(wp), parameter :: smallest = 1.0e-3_wp   !! m2 s-1: what counts as no viscosity
+
 contains
 
     !> Warn (rank 0) of a viscosity A with A dt (1/e1^2 + 1/e2^2) > 1/2, which blows up within some ten steps,
@@ -30,7 +32,7 @@ contains
                 worst(1) = max(worst(1), nam%dom%rn_Dt*ahmt(i, j) &
                     *(1.0_wp/dom%e1t(i, j)**2 + 1.0_wp/dom%e2t(i, j)**2))
                 speed2 = maxval(state%u(i, j, :)**2 + state%v(i, j, :)**2)
-                worst(2) = max(worst(2), 0.5_wp*nam%dom%rn_Dt*speed2/max(ahmt(i, j), tiny(1.0_wp)))
+                worst(2) = max(worst(2), 0.5_wp*nam%dom%rn_Dt*speed2/max(ahmt(i, j), smallest))
             end do
         end do
         call MPI_Allreduce(worst, all_ranks, 2, MPI_DOUBLE_PRECISION, MPI_MAX, dom%comm, ierr)
