@@ -8,6 +8,10 @@ multi-secant estimate of its bias from the runs already paid for: for each pair 
 and B = Σ fits the defects in weighted least squares with Tikhonov regularisation. It is exact (to curvature)
 in the directions that were explored and zero elsewhere, where the surrogate is all there is; with one
 pair it is Broyden's update. A run that blew up is data: the step is cut and the pair is not used.
+
+A surrogate's bias can make a point look stationary that is not. With `verify`, a step that promises nothing,
+or trials that fail twice, first lead to short real runs along the directions of x in which no recent run has
+checked the Jacobian; only a Jacobian that was checked everywhere may end the minimisation.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ import numpy as np
 from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
 from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
+
+_ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class LevenbergMarquardt:
     """Settings, in units of x (prior standard deviations) where they are lengths.
 
     `secants` switches the multi-secant correction on; pairs longer than `secant_length` count less
-    (curvature spoils them) and each newer pair discounts the older by `forget`.
+    (curvature spoils them) and each newer pair discounts the older by `forget`. `verify` is the length of
+    the verifying steps, 0 for none; they begin after `patience` rejected trials.
     """
 
     damping: float = 1e-2
@@ -50,6 +57,8 @@ class LevenbergMarquardt:
     cost_tolerance: float = 1e-6
     largest_damping: float = 1e8
     most_rejections: int = 8
+    verify: float = 0.0
+    patience: int = 2
 
     def init(self, x: np.ndarray) -> MinimiserState:
         """State at x, nothing evaluated."""
@@ -65,7 +74,13 @@ class LevenbergMarquardt:
         here = state.evaluation
         jacobian = self.corrected(memory)
         step, predicted = self._propose(oracle, here, jacobian, memory)
-        if predicted <= self.cost_tolerance * here.value or np.linalg.norm(step) <= self.step_tolerance:
+        promising = (
+            predicted > self.cost_tolerance * here.value and np.linalg.norm(step) > self.step_tolerance
+        )
+        direction = self._unverified(memory)
+        if direction is not None and (memory.rejections >= self.patience or not promising):
+            return self._verify(oracle, state, here, direction, memory)
+        if not promising:
             message = f"the next step promises {predicted:.3g} of J = {here.value:.6g}"
             return replace(state, predicted=predicted, ending=Ending.CONVERGED, message=message)
         trial = oracle.probe(here.x + step)
@@ -78,16 +93,51 @@ class LevenbergMarquardt:
         assert memory.jacobian is not None
         if not (self.secants and memory.pairs):
             return memory.jacobian
-        steps = np.array([step for step, _ in memory.pairs])  # [q, n]
+        directions, weights, lengths = self._weighted(memory)
         defects = np.array([defect for _, defect in memory.pairs])  # [q, m]
+        gram = (directions * weights[:, None]).T @ directions + self.tikhonov * np.eye(directions.shape[1])
+        bias = np.linalg.solve(gram, (directions * weights[:, None]).T @ (defects / lengths[:, None]))
+        return memory.jacobian + bias.T
+
+    def _weighted(self, memory: Memory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Unit directions [q, n] of the secant pairs, their weights [q] (largest 1) and lengths [q]."""
+        steps = np.array([step for step, _ in memory.pairs])
         lengths = np.linalg.norm(steps, axis=1)
         age = np.arange(len(lengths))[::-1]
         weights = self.forget**age / (1.0 + (lengths / self.secant_length) ** 2)
-        weights /= weights.max()
-        directions = steps / lengths[:, None]
-        gram = (directions * weights[:, None]).T @ directions + self.tikhonov * np.eye(steps.shape[1])
-        bias = np.linalg.solve(gram, (directions * weights[:, None]).T @ (defects / lengths[:, None]))
-        return memory.jacobian + bias.T
+        return steps / lengths[:, None], weights / weights.max(), lengths
+
+    def _unverified(self, memory: Memory) -> np.ndarray | None:
+        """The unit direction [n] in which recent pairs say least of the Jacobian; None where they all say enough."""
+        if self.verify <= 0.0 or memory.jacobian is None:
+            return None
+        n = memory.jacobian.shape[1]
+        if not memory.pairs:
+            return np.eye(n)[0]
+        directions, weights, _ = self._weighted(memory)
+        values, vectors = np.linalg.eigh((directions * weights[:, None]).T @ directions)
+        return vectors[:, 0] if values[0] < _ENOUGH else None
+
+    def _verify(
+        self, oracle: Oracle, state: MinimiserState, here: Evaluation, direction: np.ndarray, memory: Memory
+    ) -> MinimiserState:
+        """A short real run along `direction`; its pair repairs the Jacobian, and damping starts anew."""
+        assert here.grad is not None and memory.jacobian is not None
+        downhill = -direction if here.grad @ direction > 0.0 else direction
+        x = max(
+            (oracle.project(here.x + sign * self.verify * downhill) for sign in (1.0, -1.0)),
+            key=lambda candidate: round(float(np.linalg.norm(candidate - here.x)), 9),
+        )
+        trial = oracle.probe(x)
+        pairs = self._with_pair(memory, here, trial, memory.jacobian) if trial.ok else memory.pairs
+        repaired = replace(memory, damping=self.damping, radius=self.radius, pairs=pairs)
+        if trial.ok and trial.value < here.value:
+            accepted = oracle.evaluate(trial.x)
+            moved = replace(repaired, jacobian=_jacobian(accepted), rejections=0)
+            return MinimiserState(accepted.x, accepted, accepted, True, None, memory=moved)
+        checked = self._unverified(repaired) is None
+        repaired = replace(repaired, rejections=0 if checked else memory.rejections)
+        return replace(state, trial=trial, accepted=False, predicted=None, memory=repaired)
 
     def _propose(
         self, oracle: Oracle, here: Evaluation, jacobian: np.ndarray, memory: Memory

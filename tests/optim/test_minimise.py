@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.ledger import Ledger
-from emulator.tangent_linear import linearise
+from emulator.tangent_linear import TangentLinear, linearise
 from optim.gradients import Ensemble, FiniteDifference, SurrogateGradient
 from optim.minimise import minimise, posterior_covariance
 from optim.minimisers import LBFGS, Adam, Ending, LevenbergMarquardt
@@ -71,6 +71,30 @@ def test_secants_repair_a_surrogate_that_is_no_use_alone(lorenz, step_surrogate,
     alone, repaired = solve(False), solve(True)
     assert (alone.ending, repaired.ending) == (Ending.STALLED, Ending.CONVERGED)
     assert repaired.value < 1e-6 * alone.value
+
+
+class _NoSensitivity:
+    """A surrogate that sees nothing of one control: every point looks stationary in its direction."""
+
+    def __init__(self, surrogate, blind: int) -> None:
+        self._surrogate, self._blind = surrogate, blind
+        self.name, self.recording = "blind", surrogate.recording
+
+    def linearise(self, trajectory, names, fields):
+        whole = self._surrogate.linearise(trajectory, names, fields)
+        seen = np.arange(len(names)) != self._blind
+        return TangentLinear(mv=lambda v: whole.mv(v * seen), rmv=lambda w: whole.rmv(w) * seen)
+
+
+def test_verifying_runs_find_what_the_surrogate_does_not_see(lorenz, step_surrogate) -> None:
+    def solve(verify: float):
+        case = lorenz()
+        estimator = SurrogateGradient(case.forward, _NoSensitivity(step_surrogate(case.model, case.model.step), blind=1))
+        return minimise(estimator, LevenbergMarquardt(verify=verify), np.zeros(3), budget=60)
+
+    trusting, verifying = solve(0.0), solve(0.1)
+    assert verifying.ending is Ending.CONVERGED
+    assert verifying.value < 1e-6 * trusting.value
 
 
 def test_budget_is_never_exceeded_and_the_best_point_is_returned(lorenz) -> None:
