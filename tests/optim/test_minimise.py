@@ -89,7 +89,9 @@ class _NoSensitivity:
 def test_verifying_runs_find_what_the_surrogate_does_not_see(lorenz, step_surrogate) -> None:
     def solve(verify: float):
         case = lorenz()
-        estimator = SurrogateGradient(case.forward, _NoSensitivity(step_surrogate(case.model, case.model.step), blind=1))
+        estimator = SurrogateGradient(
+            case.forward, _NoSensitivity(step_surrogate(case.model, case.model.step), blind=1)
+        )
         return minimise(estimator, LevenbergMarquardt(verify=verify), np.zeros(3), budget=60)
 
     trusting, verifying = solve(0.0), solve(0.1)
