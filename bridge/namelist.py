@@ -89,7 +89,7 @@ def read(path: str | Path, reference: str | Path | None = None) -> Namelist:
     return Namelist(merged, f"{path} over {reference}", path)
 
 
-def apply(namelist: Namelist, params: Params) -> Namelist:
+def apply(namelist: Namelist, params: Mapping[str, Mapping[str, Any]]) -> Namelist:
     """A namelist with the scalars of `params` in place.
 
     Field parameters (arrays with more than one element) live in the model, not in a namelist: ConfigurationError.

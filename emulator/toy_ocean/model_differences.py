@@ -22,6 +22,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -69,11 +70,15 @@ class StandAlone:
         settings: Mapping | None = None,
     ) -> None:
         self.base, self.folder = file.parent, folder
+        self._reading = threading.Lock()  # the netCDF library is not for threads
         self.program = program or toy_ocean.executable()
-        plain = {"namdom": {"ln_meshmask": False}, "namrun": {"nn_write": 0, "nn_stock": 0}}
+        plain: dict[str, dict[str, object]] = {
+            "namdom": {"ln_meshmask": False},
+            "namrun": {"nn_write": 0, "nn_stock": 0},
+        }
         self.namelist = namelist.apply(toy_ocean.read_namelist(file), plain)
         self.namelist = namelist.apply(self.namelist, dict(settings or {}))
-        first = {
+        first: dict[str, dict[str, object]] = {
             "namdom": {"ln_meshmask": True},
             "namrun": {"nn_it000": 1, "nn_itend": spin_up, "ln_rstart": False, "cn_ocerst_out": "start.nc"},
         }
@@ -95,10 +100,11 @@ class StandAlone:
         }
         changed = namelist.apply(namelist.apply(self.namelist, {"namrun": window}), dict(params))
         folder = self._start(name, changed)
-        state, _ = read_restart(folder / "end.nc")
-        with netCDF4.Dataset(folder / str(changed.value("namrun", "cn_output"))) as file:
-            file.set_auto_mask(False)
-            convection = np.asarray(file["avt"][:]) == changed.value("namzdf", "rn_evd")
+        with self._reading:
+            state, _ = read_restart(folder / "end.nc")
+            with netCDF4.Dataset(folder / str(changed.value("namrun", "cn_output"))) as file:
+                file.set_auto_mask(False)
+                convection = np.asarray(file["avt"][:]) == changed.value("namzdf", "rn_evd")
         for path in folder.iterdir():
             path.unlink()
         return state, convection
