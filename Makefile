@@ -70,6 +70,7 @@ demo: install examples/global/restart_5y.nc
 
 twin: install examples/gyre/restart_1y.nc
 	$(BIN)/nemo-bridge tune examples/gyre/twin.toml --directory runs/twin $(if $(wildcard runs/twin/ledger),--resume)
+	$(BIN)/nemo-bridge tune examples/gyre/twin_noise.toml --directory runs/twin_noise $(if $(wildcard runs/twin_noise/ledger),--resume)
 
 test: install build/debug/.stamp
 	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m pytest $(PYTEST_FLAGS)

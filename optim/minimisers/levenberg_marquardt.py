@@ -10,7 +10,7 @@ in the directions that were explored and zero elsewhere, where the surrogate is 
 pair it is Broyden's update. A run that blew up is data: the step is cut and the pair is not used.
 
 A surrogate's bias can make a point look stationary that is not. With `verify`, a step that promises nothing,
-or trials that fail twice, first lead to short real runs along the directions of x in which no recent run has
+or trials that gain next to nothing, first lead to short real runs along the directions of x in which no recent run has
 checked the Jacobian; only a Jacobian that was checked everywhere may end the minimisation.
 """
 
@@ -24,6 +24,7 @@ from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
 from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
 
+_LITTLE = 0.05  # relative decrease of J that does not count as progress
 _ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked
 
 
@@ -36,6 +37,7 @@ class Memory:
     jacobian: np.ndarray | None = None
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     rejections: int = 0
+    idle: int = 0  # trials in a row that lowered J by little or not at all
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class LevenbergMarquardt:
 
     `secants` switches the multi-secant correction on; pairs longer than `secant_length` count less
     (curvature spoils them) and each newer pair discounts the older by `forget`. `verify` is the length of
-    the verifying steps, 0 for none; they begin after `patience` rejected trials.
+    the verifying steps, 0 for none; they begin after `patience` trials that
+    lower J by less than a twentieth.
     """
 
     damping: float = 1e-2
@@ -78,7 +81,7 @@ class LevenbergMarquardt:
             predicted > self.cost_tolerance * here.value and np.linalg.norm(step) > self.step_tolerance
         )
         direction = self._unverified(memory)
-        if direction is not None and (memory.rejections >= self.patience or not promising):
+        if direction is not None and (memory.idle >= self.patience or not promising):
             return self._verify(oracle, state, here, direction, memory)
         if not promising:
             message = f"the next step promises {predicted:.3g} of J = {here.value:.6g}"
@@ -134,9 +137,11 @@ class LevenbergMarquardt:
         if trial.ok and trial.value < here.value:
             accepted = oracle.evaluate(trial.x)
             moved = replace(repaired, jacobian=_jacobian(accepted), rejections=0)
+            if self._unverified(moved) is None:
+                moved = replace(moved, idle=0)
             return MinimiserState(accepted.x, accepted, accepted, True, None, memory=moved)
         checked = self._unverified(repaired) is None
-        repaired = replace(repaired, rejections=0 if checked else memory.rejections)
+        repaired = replace(repaired, rejections=0, idle=0 if checked else memory.idle)
         return replace(state, trial=trial, accepted=False, predicted=None, memory=repaired)
 
     def _propose(
@@ -168,7 +173,8 @@ class LevenbergMarquardt:
         length = float(np.linalg.norm(trial.x - here.x))
         radius = min(max(memory.radius, 2.0 * length), self.radius) if gain > 0.75 else memory.radius
         kept = replace(memory, damping=max(damping, 1e-9), radius=radius, jacobian=jacobian, pairs=pairs)
-        kept = replace(kept, rejections=0)
+        little = here.value - trial.value < _LITTLE * here.value
+        kept = replace(kept, rejections=0, idle=memory.idle + 1 if little else 0)
         return MinimiserState(accepted.x, accepted, accepted, True, predicted, memory=kept)
 
     def _reject(
@@ -187,7 +193,7 @@ class LevenbergMarquardt:
             changed = replace(memory, damping=memory.damping * 5.0, radius=0.5 * length, pairs=pairs)
         else:
             changed = replace(memory, damping=memory.damping * 10.0, radius=0.25 * length)
-        changed = replace(changed, rejections=memory.rejections + 1)
+        changed = replace(changed, rejections=memory.rejections + 1, idle=memory.idle + 1)
         rejected = replace(state, trial=trial, accepted=False, predicted=predicted, memory=changed)
         if changed.damping > self.largest_damping or changed.rejections >= self.most_rejections:
             message = f"{changed.rejections} trials in a row did not lower J along the approximate Jacobian"
