@@ -55,14 +55,14 @@ def differing(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[
 @pytest.mark.parametrize(
     ("example", "shapes"),
     [
-        ("gyre", [(2, 1), (1, 2), (3, 1), (4, 1)]),
-        ("global", [(2, 1), (1, 3), (2, 2)]),
+        ("gyre", [(1, 2), (3, 1), (2, 2)]),
+        ("global", [(2, 1), (4, 1)]),
     ],
 )
 def test_bits_are_the_same_on_any_tiles_after_200_steps(
     run: Run, example: str, shapes: list[tuple[int, int]]
 ) -> None:
-    """32 and 90 columns, 22 and 42 rows: (3, 1) and (4, 1) have uneven tiles, as (1, 4) would."""
+    """32 and 90 columns, 22 and 42 rows: both (3, 1) of 32 and (4, 1) of 90 are uneven."""
     alone = run(example, (1, 1), 200)
     assert np.abs(alone["uo"]).max() > 0.01, "the ocean moves"
     for tiles in shapes:
