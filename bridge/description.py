@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bridge.decomposition import Decomposition, Tile
-from bridge.errors import ProtocolError
+from bridge.errors import ConfigurationError, ProtocolError
 from bridge.fields import FieldSpec, lookup
 from bridge.protocol import DTYPES, LOGICAL, Role
 
@@ -74,17 +74,17 @@ class Registration:
     entries: dict[str, Entry]
 
     def entry(self, name: str, roles: Sequence[Role] | None = None) -> Entry:
-        """The entry called `name`; ValueError with the nearest names if there is none with such a role."""
+        """The entry called `name`; ConfigurationError with the nearest names if there is none with such a role."""
         found = self.entries.get(name)
         if found is not None and (roles is None or found.role in roles):
             return found
         kind = "parameter" if roles == (Role.PARAMETER,) else "field or parameter"
         names = [e.name for e in self.entries.values() if roles is None or e.role in roles]
         if found is not None:
-            raise ValueError(f"{name!r} is a {found.role.name.lower()} of {self.model}, not a {kind}")
+            raise ConfigurationError(f"{name!r} is a {found.role.name.lower()} of {self.model}, not a {kind}")
         near = difflib.get_close_matches(name, names, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(names) or 'none'}"
-        raise ValueError(f"{self.model} has no {kind} {name!r}: {hint}")
+        raise ConfigurationError(f"{self.model} has no {kind} {name!r}: {hint}")
 
     def of_role(self, role: Role) -> list[Entry]:
         """All entries with a role, as registered."""

@@ -235,9 +235,6 @@ class Session:
     def _writable(self, name: str) -> Entry:
         return self.registration.entry(name, _WRITABLE)
 
-    def _name(self) -> str:
-        return self.registration.model if hasattr(self, "registration") else "the model"
-
     def _free_slot(self) -> int:
         return next(n for n in range(len(self._slots) + 1) if n not in self._slots)
 

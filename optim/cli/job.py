@@ -55,7 +55,7 @@ def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = Non
     settings = ModelSettings(
         program=_typed(path, table, "program", str, toy_ocean.NAME),
         namelist=(path.parent / _typed(path, table, "namelist", str, "")).resolve(),
-        ranks=ranks or _typed(path, table, "ranks", int, 2),
+        ranks=_typed(path, table, "ranks", int, 2) if ranks is None else ranks,
         timeout=float(_typed(path, table, "timeout", (int, float), 300.0)),
     )
     if settings.ranks < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from dataclasses import dataclass
@@ -15,11 +16,16 @@ from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.model import OutcomeKind, Params, Recording
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
+from optim.cli.exit_codes import MODEL_FAILED, WRONG_USE
 from optim.cli.job import MODEL_FOLDER
 from optim.cli.server import live_session, progress_printer
 
 DAY, YEAR = 86400.0, 360 * 86400.0  # toy_ocean's calendar: 360 days
 _TIMEOUT = 300.0
+_MODEL_CODES = {
+    1: WRONG_USE,
+    2: MODEL_FAILED,
+}  # toy_ocean ends with 1 for a wrong set-up, with 2 for a blow-up
 
 
 def run(
@@ -67,7 +73,7 @@ def _parsed(settings: list[str]) -> Params:
             values[name.strip()] = float(value)
         except ValueError:
             separator = ""
-        if not separator:
+        if not separator or not math.isfinite(values[name.strip()]):
             raise ConfigurationError(
                 f"--set {text!r}: expected GROUP/ENTRY=NUMBER, e.g. namzdf_tke/rn_ediff=0.2"
             )
@@ -106,7 +112,7 @@ def _stand_alone(
         shutil.copyfile(final, restart)
     if code == 0:
         print(f"restart: {restart or final}")
-    return code
+    return _MODEL_CODES.get(code, code)
 
 
 def _steps_done(configuration: Namelist, base: Path) -> int:
@@ -116,8 +122,13 @@ def _steps_done(configuration: Namelist, base: Path) -> int:
     from netCDF4 import Dataset
 
     path = next(p for _, entry, p in toy_ocean.input_files(configuration, base) if entry == "cn_ocerst_in")
-    with Dataset(path) as file:
-        return int(file["kt"][...])
+    try:
+        with Dataset(path) as file:
+            return int(file["kt"][...])
+    except (OSError, IndexError) as error:
+        raise ConfigurationError(
+            f"namrun/cn_ocerst_in names {path}, which is no restart file of toy_ocean: {error}"
+        ) from error
 
 
 class _Follower:
@@ -155,6 +166,10 @@ def _recorded(
         toy_ocean.prepare(folder, configuration, namelist_file.parent)
         server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
         sys.exit(launch.run(launch.server_and_model(server, toy_ocean.argv(), ranks, folder)))
+    if not 1 <= recorded.every <= length:
+        raise ConfigurationError(
+            f"--every {recorded.every}: nothing would be recorded in {length} steps; give 1 to {length}"
+        )
     recording = Recording(tuple(recorded.fields.replace(",", " ").split()), recorded.every)
     with live_session(_TIMEOUT, configuration) as session:
         trajectory = session.run({}, session.snapshot(), length, recording)

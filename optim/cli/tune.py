@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 import sys
@@ -11,11 +12,12 @@ from typing import Annotated
 import typer
 
 from bridge import launch
-from bridge.errors import ConfigurationError
+from bridge.errors import BridgeError, ConfigurationError
+from bridge.ledger_lock import OwnerLock
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
-LEDGER_FOLDER = "ledger"
+LEDGER_FOLDER = "ledger"  # as in optim.experiment, whose import would cost this command seconds
 
 
 def tune(
@@ -42,6 +44,7 @@ def tune(
         _serve(experiment, settings, directory, resume)
         return
     _refuse_reuse(directory, resume)
+    _refuse_busy(directory)
     job = _prepare(experiment, settings, directory, resume)
     if prepare_only:
         print(shlex.join(launch.mpirun_command(job)))
@@ -75,12 +78,21 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
         session_factory=lambda: live_session(settings.timeout, settings.read_namelist()),
         progress=show,
     ).to_run_result()
-    result.write(directory)
     folder = write_report(directory, result)
     show(
         f"{result.outcome}: cost {result.cost_initial:.6g} -> {result.cost_final:.6g}, {result.model_runs} model runs"
     )
     show(f"report: {folder / 'report.html'}")
+    if not math.isfinite(result.cost_final):
+        raise BridgeError(f"no run of the model came to its end: {result.outcome}. {result.message}")
+
+
+def _refuse_busy(directory: Path) -> None:
+    """LedgerBusy while another job works in `directory`, before any of its files is touched."""
+    if (directory / LEDGER_FOLDER).is_dir():
+        lock = OwnerLock(directory / LEDGER_FOLDER / "owner.lock")
+        lock.acquire()
+        lock.release()
 
 
 def _refuse_reuse(directory: Path, resume: bool) -> None:

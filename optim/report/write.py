@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def write_report(directory: Path, result: RunResult | None = None) -> Path:
     temporary.write_text(html_page(result), encoding="utf-8")
     os.replace(temporary, folder / "report.html")
     model_namelist = directory / "model" / toy_ocean.NAMELIST
-    if model_namelist.is_file():
+    if model_namelist.is_file() and math.isfinite(result.cost_final):
         write_tuned_namelist(namelist.read(model_namelist), result, folder / TUNED_NAMELIST)
     return folder
 
