@@ -20,6 +20,7 @@ import numpy as np
 from bridge.errors import ConfigurationError
 from bridge.ledger import Ledger
 from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
+from emulator.tangent_linear import to_matrix
 from optim import data
 from optim.check import cosine
 from optim.cost import Cost
@@ -74,6 +75,7 @@ class ExperimentResult:
     verification: Verification | None
     wall_seconds: float
     exact_name: str = "exact twin"
+    posterior_jacobian: np.ndarray | None = None  # [m, n] at the result, from real runs
 
     def to_run_result(self) -> Any:
         """The result in the report's terms."""
@@ -112,6 +114,7 @@ def conduct(
         estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
     )
     progress(f"{solution.ending.value}: {solution.message or 'done'}")
+    jacobian = _posterior_jacobian(experiment, forward, solution, progress)
     comparison = _compare(experiment, forward, start, solution, progress)
     verification = _verify(experiment, setting, forward, start, solution, progress)
     return ExperimentResult(
@@ -123,7 +126,23 @@ def conduct(
         verification,
         time.monotonic() - began,
         setting.exact_name,
+        jacobian,
     )
+
+
+def _posterior_jacobian(
+    experiment: Experiment, forward: Forward, solution: Solution, progress: Progress
+) -> np.ndarray | None:
+    """Jacobian of the residual at the result by central differences of real runs, where the experiment asks for it.
+
+    A surrogate's bias, harmless where the residual vanishes, would go straight into the posterior spreads.
+    """
+    step = experiment.compare.posterior_step
+    if step <= 0.0 or solution.evaluation is None or not solution.evaluation.ok:
+        return None
+    progress(f"{2 * solution.x.size} model runs around the result for its posterior")
+    evaluation, _ = FiniteDifference(forward, step, central=True).evaluate(solution.x, None)
+    return None if evaluation.tangent is None else to_matrix(evaluation.tangent, solution.x.size)
 
 
 def make_forward(

@@ -105,6 +105,7 @@ class CompareSettings:
 
     finite_difference_gauss_newton: bool = False
     finite_difference_step: float = 0.2
+    posterior_step: float = 0.0  # > 0: the posterior's Jacobian from real runs this far from the result
     exact_cosine: bool = False
 
 

@@ -46,8 +46,8 @@ def posterior_spreads(result: ExperimentResult) -> np.ndarray:
     solution, minimiser = result.solution, result.experiment.minimiser
     if solution.evaluation is None or solution.evaluation.tangent is None:
         return np.full(solution.x.size, np.nan)
-    jacobian = None
-    if isinstance(minimiser, LevenbergMarquardt) and solution.state is not None:
+    jacobian = result.posterior_jacobian
+    if jacobian is None and isinstance(minimiser, LevenbergMarquardt) and solution.state is not None:
         jacobian = minimiser.corrected(solution.state.memory)  # the surrogate's, as repaired by real runs
     covariance = posterior_covariance(solution, jacobian)
     return np.sqrt(np.diag(covariance)) * result.experiment.controls.slopes(solution.x)

@@ -37,6 +37,8 @@ SWITCHES: dict[str, dict] = {
 }
 ONLY_GLOBAL = {"namsbc_ssr/rn_deds"}  # the gyre does not restore salinity
 VALUES = {
+    # Slopes of the young gyre stay below the default; the thickness bounds them first in shallow levels.
+    "namtra_ldf/rn_slpmax": 1e-4,
     "namlbc/rn_shlat": 2.0,  # its default of 0 cannot be scaled
     # The top cell is 10 m thick: exp(-10/0.35) = 4e-13 of the near infrared passes through it, exp(-10/2) = 7e-3.
     "namtra_qsr/rn_si0": 2.0,
