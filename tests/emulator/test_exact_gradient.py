@@ -22,22 +22,32 @@ from emulator.toy_ocean.model_differences import (
 )
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-# End of February after a start on 1 January: deep convection, so that rn_evd acts.
-SPIN_UP = 480
 INTERVAL = 20
-#: largest relative error of the best difference: rounding and switches of the program grow with the window
-TOLERANCE = {20: 1e-6, 100: 1e-4}
-#: relative steps that come out best in the full sweep (docs/derivatives.md); rn_Cd0 and rn_evd act weakly and smoothly
-STEPS = dict.fromkeys(PARAMETERS, (3e-5, 1e-5)) | {
+#: Relative steps that come out well in the full sweep (docs/derivatives.md): small enough that no cell switches or
+#: crosses a kink, large enough for rounding; rn_Cd0 and rn_evd act weakly and smoothly. Longer windows meet more kinks.
+SHORT = dict.fromkeys(PARAMETERS, (3e-5, 1e-5, 3e-6)) | {
     "namdrg_bot/rn_Cd0": (1e-2, 1e-3),
     "namzdf/rn_evd": (2e-2, 1e-2),
 }
+LONG = dict.fromkeys(PARAMETERS, (1e-6, 3e-7)) | {
+    "namdrg_bot/rn_Cd0": (1e-3,),
+    "namzdf/rn_evd": (1e-4, 3e-5),
+}
+#: convection acts weakly on the cost of 20 steps: rounding is a larger part of its differences
+LOOSER = {(20, "namzdf/rn_evd"): 1e-5}
+
+
+def stand_alone(
+    example: str, spin_up: int, executable: Callable[[str], Path], factory: pytest.TempPathFactory
+) -> StandAlone:
+    folder = factory.mktemp(example)
+    return StandAlone(EXAMPLES / example / "namelist_cfg", folder, spin_up, executable("toy_ocean"))
 
 
 @pytest.fixture(scope="module")
 def gyre(executable: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> StandAlone:
-    folder = tmp_path_factory.mktemp("differences")
-    return StandAlone(EXAMPLES / "gyre" / "namelist_cfg", folder, SPIN_UP, executable("toy_ocean"))
+    """The gyre on 1 March, when it convects deepest."""
+    return stand_alone("gyre", 720, executable, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +55,13 @@ def twin(gyre: StandAlone) -> ExactTwin:
     return gyre.twin(INTERVAL)
 
 
-@pytest.mark.parametrize("steps", [20, 100])
-def test_gradient_equals_differences_of_the_fortran_program(
-    gyre: StandAlone, twin: ExactTwin, steps: int
+@pytest.mark.parametrize(("steps", "relative", "tolerance"), [(20, SHORT, 1e-6), (100, LONG, 1e-4)])
+def test_gradient_of_the_gyre_equals_differences_of_the_program(
+    gyre: StandAlone, twin: ExactTwin, steps: int, relative: dict, tolerance: float
 ) -> None:
-    table = sweep(gyre, steps, STEPS, twin=twin)
-    print(describe(table))
-    errors = {name: row.error for name, row in best(table).items()}
-    assert max(errors.values()) <= TOLERANCE[steps], describe(table)
+    table = sweep(gyre, steps, relative, twin=twin)
+    for name, row in best(table).items():
+        assert row.error <= LOOSER.get((steps, name), tolerance), describe(table)
 
 
 def test_short_of_memory_the_gradient_is_the_same(twin: ExactTwin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +87,8 @@ def test_forward_and_reverse_are_transposes(twin: ExactTwin) -> None:
     # in units of the parameters, so that all of them matter
     v = random.standard_normal(len(PARAMETERS)) * [0.1, 0.7, 60.0, 0.02, 2.0, 1e-3, 20.0, 10.0]
     w = {field: random.standard_normal(values.shape) for field, values in tangent.mv(v).items()}
-    assert dot_product_error(tangent, v, w) < 1e-12
+    # rounding of 40 steps forward and 40 backward, amplified by convection: 3e-12 measured
+    assert dot_product_error(tangent, v, w) < 1e-10
 
 
 def test_unknown_control_and_field_are_refused(twin: ExactTwin) -> None:
