@@ -27,14 +27,14 @@ INTERVAL = 20
 #: crosses a kink, large enough for rounding; rn_Cd0 and rn_evd act weakly and smoothly. Longer windows meet more kinks.
 SHORT = dict.fromkeys(PARAMETERS, (3e-5, 1e-5, 3e-6)) | {
     "namdrg_bot/rn_Cd0": (1e-2, 1e-3),
-    "namzdf/rn_evd": (2e-2, 1e-2),
+    "namzdf/rn_evd": (3e-3, 1e-3),
 }
 LONG = dict.fromkeys(PARAMETERS, (1e-6, 3e-7)) | {
     "namdrg_bot/rn_Cd0": (1e-3,),
     "namzdf/rn_evd": (1e-4, 3e-5),
 }
 #: convection acts weakly on the cost of 20 steps: rounding is a larger part of its differences
-LOOSER = {(20, "namzdf/rn_evd"): 1e-5}
+LOOSER = {(20, "namzdf/rn_evd"): 2e-5}
 
 
 def stand_alone(
