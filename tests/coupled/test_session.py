@@ -186,7 +186,7 @@ def test_snapshot_survives_in_a_file(each: Episode) -> None:
 
 def test_wrong_use_is_explained_and_harmless(each: Episode) -> None:
     said = each.said
-    assert said["unknown field"][0] == "ValueError" and "did you mean zos" in said["unknown field"][1]
+    assert said["unknown field"][0] == "ConfigurationError" and "did you mean zos" in said["unknown field"][1]
     assert "did you mean namsw/rn_drag" in said["unknown parameter"][1]
     assert said["not a parameter"][0] == "ValueError"
     assert str((NY, NX)) in said["wrong shape"][1] and str((NX, NY)) in said["wrong shape"][1]
