@@ -9,14 +9,10 @@ import numpy as np
 
 from bridge.decomposition import Tile
 from bridge.description import Entry, Registration, parse
-from bridge.errors import BridgeError, ProtocolError
+from bridge.errors import ProtocolError, RequestRefused
 from bridge.model import Outcome, OutcomeKind
 from bridge.protocol import Header, Status, Verb, padded_extents, padded_text
 from bridge.transport.base import Transport, Window
-
-
-class RequestRefused(BridgeError):
-    """The model understood a request and said no; both sides are ready for the next one."""
 
 
 class Conversation:

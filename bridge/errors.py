@@ -41,6 +41,10 @@ class ProtocolError(BridgeError):
     """The two sides do not speak the same language, or one said something out of turn."""
 
 
+class RequestRefused(BridgeError):
+    """The model understood a request and said no; both sides are ready for the next one."""
+
+
 class PeerTimeout(BridgeError):
     """The other side stayed silent for longer than agreed."""
 

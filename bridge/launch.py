@@ -1,4 +1,4 @@
-"""Starting an MPI job: command lines, environment, run directories, and a watch over the whole job."""
+"""An MPI job before it starts: its programs, command line, environment and run directory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.errors import BridgeError, ConfigurationError
-
-#: exit code of a job whose launcher was killed or could not be started
-LAUNCHER_DIED = 137
-#: seconds between the polite signal and the one that cannot be refused
-GRACE = 5.0
+from bridge.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,6 @@ def server_and_model(
     model = Program(model_argv, ranks, directory, directory / "model.log")
     # A model that finds no server would start stand-alone and leave the server waiting.
     return Job((server, model), {"NEMO_BRIDGE_SERVER": "required"})
-
-
-def run_job(server_argv: Sequence[str], model_argv: Sequence[str], ranks: int, directory: Path) -> int:
-    """Run a server and a model to the end (`server_and_model`, `run`); the job's exit code."""
-    return run(server_and_model(server_argv, model_argv, ranks, directory))
 
 
 # --- command line and environment ---------------------------------------------------------------------------
@@ -165,187 +152,12 @@ def _logged(program: Program) -> list[str]:
 # --- run directories ----------------------------------------------------------------------------------------
 
 
-def prepare_run_directory(directory: Path, *, resume: bool = False) -> Path:
-    """Make `directory`; unless `resume`, ConfigurationError if it already holds a run."""
-    if directory.exists() and not directory.is_dir():
-        raise ConfigurationError(f"{directory}: expected a folder for the run, found a file")
-    if not resume and directory.is_dir() and any(directory.iterdir()):
-        raise ConfigurationError(
-            f"{directory} already holds a run: add --resume, or choose another --directory"
-        )
-    if resume and not directory.is_dir():
-        raise ConfigurationError(f"{directory}: nothing to resume, there is no such run directory")
-    directory.mkdir(parents=True, exist_ok=True)
+def make_run_directory(directory: Path) -> Path:
+    """Make `directory` and return its absolute path; ConfigurationError if it cannot be one or be written to."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{directory}: cannot be a run directory ({error.strerror})") from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{directory}: cannot be a run directory (no permission to write)")
     return directory.resolve()
-
-
-def log_tail(directory: Path, lines: int = 15) -> str:
-    """Last lines of the logs in `directory` (`*.log*`, `ocean.output`); of several ranks, each different text once."""
-    logs = sorted({*directory.glob("*.log*"), *directory.glob("ocean.output*")})
-    pieces: dict[str, list[str]] = {}
-    for log in logs:
-        text = "\n".join(_last_lines(log, lines))
-        if text:
-            pieces.setdefault(text, []).append(log.name)
-    return "\n".join(f"--- {', '.join(names)}\n{text}" for text, names in pieces.items())
-
-
-def _last_lines(path: Path, lines: int) -> list[str]:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 200 * lines))
-        return stream.read().decode(errors="replace").splitlines()[-lines:]
-
-
-# --- starting and watching ------------------------------------------------------------------------------------
-
-
-def run(job: Job, watch: Callable[[], None] | None = None) -> int:
-    """Run `job` to its end and return its exit code, non-zero on any failure; `watch` is called twice a second.
-
-    The job gets a session of its own. Ctrl-C and SIGTERM are passed on. No process of the job survives mpirun, nor
-    this process, however they end. On failure the last lines of the programs' logs go to standard error.
-    """
-    command = mpirun_command(job)
-    environment = mpi_environment(job.ranks) | dict(job.environment)
-    with _Relay() as relay:
-        try:
-            launcher = subprocess.Popen(command, env=environment, start_new_session=True)
-        except OSError as error:
-            raise BridgeError(f"cannot start {command[0]}: {error}") from error
-        relay.target = launcher
-        try:
-            with _Guard(launcher.pid):
-                code = _wait(launcher, relay, watch)
-        finally:
-            survivors = end_session(launcher.pid)
-    return _verdict(code, survivors, relay, job)
-
-
-def _wait(launcher: subprocess.Popen, relay: _Relay, watch: Callable[[], None] | None) -> int:
-    while True:
-        try:
-            return launcher.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            if watch is not None:
-                watch()
-            if relay.received and time.monotonic() - relay.received_at > GRACE:
-                launcher.kill()
-
-
-def _verdict(code: int, survivors: int, relay: _Relay, job: Job) -> int:
-    """The job's exit code in the shell's convention (128 + signal), with a message on standard error if it failed."""
-    if relay.received:
-        _say(f"the job was stopped by {signal.Signals(relay.received).name}")
-        return 128 + relay.received
-    if code < 0:
-        name = signal.Signals(-code).name
-        _say(f"mpirun was killed ({name}); {survivors} surviving processes of the job were ended")
-        code = 128 - code
-    elif code > 0:
-        _say(f"the job failed with exit code {code}")
-    if code:
-        for directory in {program.directory for program in job.programs if program.directory}:
-            tail = log_tail(directory)
-            if tail:
-                _say(f"last lines of the logs in {directory}:\n{tail}")
-    return code
-
-
-def _say(text: str) -> None:
-    print(f"nemo-bridge: {text}", file=sys.stderr, flush=True)
-
-
-class _Relay:
-    """Passes SIGINT, SIGTERM and SIGHUP on to the launcher instead of dying of them."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self) -> None:
-        self.target: subprocess.Popen | None = None
-        self.received = 0
-        self.received_at = 0.0
-
-    def __enter__(self) -> _Relay:
-        self._previous = {number: signal.signal(number, self._pass_on) for number in self.SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _pass_on(self, number: int, _frame: object) -> None:
-        if not self.received:
-            self.received, self.received_at = number, time.monotonic()
-        if self.target is not None and self.target.poll() is None:
-            self.target.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-
-class _Guard:
-    """A process that ends the job's session if this process dies, however it dies.
-
-    It waits on a pipe that the kernel closes when we are gone. (Asking the kernel to send mpirun a signal is
-    not enough: mpirun sometimes leaves without its ranks.)
-    """
-
-    def __init__(self, session: int) -> None:
-        code = f"from bridge.launch import guard; guard({session})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def __enter__(self) -> _Guard:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:  # the watch is over: say the word that lets the guard leave in peace
-            self._process.communicate(b"done", timeout=GRACE)
-        except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
-
-
-def guard(session: int) -> None:
-    """Body of the guard process: wait for the word, or for the end of the process that should say it."""
-    if not sys.stdin.buffer.read():
-        survivors = end_session(session)
-        _say(f"the launching process died; {survivors} processes of its job were ended")
-
-
-def end_session(session: int, grace: float = 2.0) -> int:
-    """End every process of the session: SIGTERM, then SIGKILL after `grace` seconds. How many there were.
-
-    mpirun gives each rank its own process group, so the group does not reach them: the session does.
-    """
-    found = session_members(session)
-    _signal_all(found, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while (alive := session_members(session)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    _signal_all(alive, signal.SIGKILL)
-    return len(found)
-
-
-def session_members(session: int) -> list[int]:
-    """Process ids of the living processes of a session."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it ended while we looked
-        if fields[0] != "Z" and int(fields[3]) == session:
-            members.append(int(entry.name))
-    return members
-
-
-def _signal_all(processes: Sequence[int], number: signal.Signals) -> None:
-    for process in processes:
-        try:
-            os.kill(process, number)
-        except ProcessLookupError:
-            pass

@@ -1,4 +1,4 @@
-"""One owner at a time: a lock file that says which process on which host has the ledger."""
+"""One owner at a time: a lock file that says which process on which host has a ledger or a run directory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class OwnerLock:
 
     def _busy(self, owner: dict) -> str:
         who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')} since {owner.get('since', '?')}"
-        return f"{self.path.parent}: the ledger is in use by {who}"
+        return f"{self.path.parent} is in use by {who}"
 
 
 def _lock(descriptor: int) -> bool | None:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, RequestRefused
 from bridge.ledger import Ledger
+from bridge.ledger_key import run_key
 from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
-from emulator.tangent_linear import to_matrix
 from optim import data
 from optim.check import cosine
 from optim.cost import Cost
@@ -29,6 +29,7 @@ from optim.forward import Forward, Identity, Window
 from optim.gradients import Ensemble, FieldSurrogate, FiniteDifference, GradientEstimator, SurrogateGradient
 from optim.minimise import Iteration, Solution, minimise
 from optim.minimisers import LevenbergMarquardt
+from optim.refine import Refined, refine
 
 LEDGER_FOLDER = "ledger"
 Progress = Callable[[str], None]
@@ -75,7 +76,7 @@ class ExperimentResult:
     verification: Verification | None
     wall_seconds: float
     exact_name: str = "exact twin"
-    posterior_jacobian: np.ndarray | None = None  # [m, n] at the result, from real runs
+    refined: Refined | None = None
 
     def to_run_result(self) -> Any:
         """The result in the report's terms."""
@@ -110,11 +111,20 @@ def conduct(
             progress(f"    cosine with the gradient of the {setting.exact_name}: {cosines[trial.number]:.4f}")
 
     start = experiment.controls.to_vector(experiment.start)
+    progress(
+        f"tuning {len(start)} parameters; what is differentiated is compiled first (up to a minute of silence)"
+    )
     solution = minimise(
         estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
     )
     progress(f"{solution.ending.value}: {solution.message or 'done'}")
-    jacobian = _posterior_jacobian(experiment, forward, solution, progress)
+    refined = refine(forward, solution, experiment.refine, show)
+    if refined is not None:
+        solution = refined.solution
+        progress(
+            f"refined with real runs, {solution.runs} in all: J {solution.value:.6g}; "
+            f"{np.max(np.abs(refined.remaining)):.2g} posterior standard deviations from the minimum"
+        )
     comparison = _compare(experiment, forward, start, solution, progress)
     verification = _verify(experiment, setting, forward, start, solution, progress)
     return ExperimentResult(
@@ -126,23 +136,8 @@ def conduct(
         verification,
         time.monotonic() - began,
         setting.exact_name,
-        jacobian,
+        refined,
     )
-
-
-def _posterior_jacobian(
-    experiment: Experiment, forward: Forward, solution: Solution, progress: Progress
-) -> np.ndarray | None:
-    """Jacobian of the residual at the result by central differences of real runs, where the experiment asks for it.
-
-    A surrogate's bias, harmless where the residual vanishes, would go straight into the posterior spreads.
-    """
-    step = experiment.compare.posterior_step
-    if step <= 0.0 or solution.evaluation is None or not solution.evaluation.ok:
-        return None
-    progress(f"{2 * solution.x.size} model runs around the result for its posterior")
-    evaluation, _ = FiniteDifference(forward, step, central=True).evaluate(solution.x, None)
-    return None if evaluation.tangent is None else to_matrix(evaluation.tangent, solution.x.size)
 
 
 def make_forward(
@@ -362,14 +357,33 @@ def gradient_check(
     return lines
 
 
-def spin_up(experiment: Experiment, session: Any, progress: Progress) -> Snapshot:
-    """The initial state of the window: where the model stands, after `spinup_days` with the start's fixed entries."""
+def spin_up(
+    experiment: Experiment, session: Any, identity: Identity, directory: Path, progress: Progress
+) -> Snapshot:
+    """The initial state of the window: where the model stands, after `spinup_days` with the start's fixed entries.
+
+    It is saved in `directory`, so that a resumed job loads it instead.
+    """
     start = session.snapshot()
     steps = round(experiment.window.spinup_days * SECONDS_PER_DAY / session.describe().time_step)
     if steps == 0:
         return start
-    progress(f"spin-up: {steps} steps")
-    trajectory = session.run(experiment.fixed, start, steps, Recording((), steps))
+    recording = Recording((), steps)
+    key = run_key(
+        executable=identity.executable,
+        namelist=identity.namelist,
+        snapshot=start,
+        params=experiment.fixed,
+        steps=steps,
+        recording=recording,
+        forcing=identity.forcing,
+    )
+    saved = directory / f"spin-up-{key[:16]}"
+    try:
+        return session.load(saved)
+    except RequestRefused:
+        progress(f"spin-up: {steps} steps")
+    trajectory = session.run(experiment.fixed, start, steps, recording)
     if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
         raise ConfigurationError(f"[window]: the spin-up failed: {trajectory.outcome.message}")
-    return session.snapshot()
+    return session.save(session.snapshot(), saved)

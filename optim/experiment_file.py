@@ -17,6 +17,7 @@ from bridge.errors import ConfigurationError
 from bridge.model import Params
 from optim.control import ControlVector, from_table
 from optim.minimisers import LBFGS, Adam, LevenbergMarquardt, Minimiser
+from optim.refine import RefineSettings
 
 MINIMISERS: dict[str, type] = {"gauss-newton": LevenbergMarquardt, "lbfgs": LBFGS, "adam": Adam}
 ESTIMATORS = ("surrogate", "finite-difference", "ensemble")
@@ -105,7 +106,6 @@ class CompareSettings:
 
     finite_difference_gauss_newton: bool = False
     finite_difference_step: float = 0.2
-    posterior_step: float = 0.0  # > 0: the posterior's Jacobian from real runs this far from the result
     exact_cosine: bool = False
 
 
@@ -121,6 +121,7 @@ class Experiment:
     observations: tuple[ObservationSettings, ...]
     estimator: EstimatorSettings
     minimiser: Minimiser
+    refine: RefineSettings
     compare: CompareSettings
     budget: int
     prior: bool = True
@@ -131,8 +132,8 @@ class Experiment:
 
 
 _TABLES = {
-    "title", "model", "window", "controls", "observations", "estimator", "minimiser", "compare", "truth", "fixed",
-    "budget", "prior", "seed",
+    "title", "model", "window", "controls", "observations", "estimator", "minimiser", "refine", "compare",
+    "truth", "fixed", "budget", "prior", "seed",
 }  # fmt: skip
 
 
@@ -170,6 +171,7 @@ def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) ->
         observations=tuple(_make(ObservationSettings, "[[observations]]", t) for t in table["observations"]),
         estimator=_estimator(table.get("estimator", {})),
         minimiser=_minimiser(table.get("minimiser", {})),
+        refine=_make(RefineSettings, "[refine]", table.get("refine", {})),
         compare=_make(CompareSettings, "[compare]", table.get("compare", {})),
         budget=_budget(table.get("budget", {})),
         prior=bool(table.get("prior", True)),
@@ -241,7 +243,9 @@ def _params(table: Mapping[str, Any], name: str, controls: ControlVector | None)
         if not entry:
             raise ConfigurationError(f'[{name}]: entries are "group/entry" = value, got {key!r}')
         if controls is not None and key not in controls.names:
-            raise ConfigurationError(f"[{name}]: {key} is not among the controls")
+            raise ConfigurationError(
+                f"[{name}]: {key} is not among the controls, which are {', '.join(controls.names)}"
+            )
         params.setdefault(group, {})[entry] = float(value)
     return params
 

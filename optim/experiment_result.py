@@ -46,7 +46,7 @@ def posterior_spreads(result: ExperimentResult) -> np.ndarray:
     solution, minimiser = result.solution, result.experiment.minimiser
     if solution.evaluation is None or solution.evaluation.tangent is None:
         return np.full(solution.x.size, np.nan)
-    jacobian = result.posterior_jacobian
+    jacobian = result.refined.jacobian if result.refined is not None else None
     if jacobian is None and isinstance(minimiser, LevenbergMarquardt) and solution.state is not None:
         jacobian = minimiser.corrected(solution.state.memory)  # the surrogate's, as repaired by real runs
     covariance = posterior_covariance(solution, jacobian)
@@ -212,6 +212,10 @@ def _on_grid(block: Observations, run: Trajectory) -> np.ndarray:
     return field.reshape(shape)
 
 
+def _remaining(result: ExperimentResult) -> float | str:
+    return "not refined" if result.refined is None else float(np.max(np.abs(result.refined.remaining)))
+
+
 def _setting(result: ExperimentResult) -> dict[str, object]:
     experiment, forward = result.experiment, result.forward
     estimator = experiment.estimator.kind
@@ -228,5 +232,6 @@ def _setting(result: ExperimentResult) -> dict[str, object]:
         "observations": [f"{block.label}: {block.operator.size} values" for block in forward.cost.blocks],
         "budget of model runs": experiment.budget,
         "runs made now, the others were in the ledger": forward.live_runs,
+        "refined to within, posterior standard deviations": _remaining(result),
         "seed": experiment.seed,
     }

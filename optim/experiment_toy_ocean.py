@@ -42,7 +42,7 @@ def prepare(
         namelist=namelist.groups,
         forcing=[path for _, _, path in toy_ocean.input_files(namelist, folder)],
     )
-    snapshot = spin_up(experiment, session, progress)
+    snapshot = spin_up(experiment, session, identity, directory, progress)
     session.restore(snapshot)
     state = State(**{name: jnp.asarray(np.array(session.get(name), float)) for name in State._fields})
     return Setting(

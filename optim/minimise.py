@@ -10,6 +10,7 @@ import numpy as np
 from bridge.model import Params
 from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
+from optim.forward import Forward
 from optim.gradients.base import GradientEstimator
 from optim.minimisers.base import BudgetSpent, Ending, Minimiser, MinimiserState, Oracle
 
@@ -71,7 +72,19 @@ def minimise(
             state = replace(state, ending=Ending.BUDGET_SPENT, message=str(spent))
             break
         if state.ending is not Ending.CONVERGED:  # a converged step made no trial
-            history.append(_iteration(len(history), estimator, oracle, state))
+            assert state.trial is not None
+            best = state.evaluation.value if state.evaluation is not None else np.inf
+            history.append(
+                iteration(
+                    len(history),
+                    estimator.forward,
+                    state.trial,
+                    best,
+                    state.accepted,
+                    oracle.runs,
+                    state.predicted,
+                )
+            )
             if progress is not None:
                 progress(history[-1])
     assert state.ending is not None
@@ -83,31 +96,42 @@ def minimise(
 def posterior_covariance(solution: Solution, jacobian: np.ndarray | None = None) -> np.ndarray:
     """(JᵀJ)⁻¹ [n, n] at the solution, in units of x; J holds the prior rows if the cost does.
 
-    `jacobian` [m, n] replaces the estimator's, e.g. by one that real runs have corrected. Directions
-    that neither data nor prior constrain get an infinite variance rather than an exception.
+    `jacobian` [m, n] replaces the estimator's, e.g. by one that real runs have corrected.
     """
     if jacobian is None:
         if solution.evaluation is None or solution.evaluation.tangent is None:
             raise ValueError("the minimisation ended without a tangent linear: no posterior covariance")
         jacobian = to_matrix(solution.evaluation.tangent, solution.x.size)
+    return covariance_of(jacobian)
+
+
+def covariance_of(jacobian: np.ndarray) -> np.ndarray:
+    """(JᵀJ)⁻¹ [n, n]; infinite, rather than an exception, where some direction is not constrained at all."""
     values, vectors = np.linalg.eigh(jacobian.T @ jacobian)
     if values[0] <= values[-1] * 1e-14:
-        return np.full((solution.x.size,) * 2, np.inf)
+        return np.full((jacobian.shape[1],) * 2, np.inf)
     return (vectors / values) @ vectors.T
 
 
-def _iteration(number: int, estimator: GradientEstimator, oracle: Oracle, state: MinimiserState) -> Iteration:
-    trial = state.trial
-    assert trial is not None
+def iteration(
+    number: int,
+    forward: Forward,
+    trial: Evaluation,
+    best_value: float,
+    accepted: bool,
+    runs: int,
+    predicted: float | None = None,
+) -> Iteration:
+    """The record of one trial."""
     return Iteration(
         number=number,
         x=trial.x,
-        params=estimator.forward.params(trial.x),
+        params=forward.params(trial.x),
         value=trial.value,
-        best_value=state.evaluation.value if state.evaluation is not None else np.inf,
-        accepted=state.accepted,
-        runs=oracle.runs,
+        best_value=best_value,
+        accepted=accepted,
+        runs=runs,
         gradient=trial.grad,
-        predicted=state.predicted,
+        predicted=predicted,
         outcome=trial.outcome.kind.value,
     )

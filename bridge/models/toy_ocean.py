@@ -7,8 +7,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from netCDF4 import Dataset
+
 from bridge import namelist
 from bridge.errors import ConfigurationError
+from bridge.launch import make_run_directory
 from bridge.models.parameters import Parameter
 from bridge.namelist import Namelist
 
@@ -102,8 +105,8 @@ def prepare(directory: Path, configuration: Namelist, base: Path) -> list[Path]:
     File names in the namelist are relative to `base`. Returns the input files; ConfigurationError names the entry
     of one that is missing.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     inputs = input_files(configuration, base)
+    make_run_directory(directory)
     names = {(group, entry): path for group, entry, path in inputs}
     renamed = namelist.apply(configuration, _as_params({key: path.name for key, path in names.items()}))
     for path in names.values():
@@ -128,6 +131,20 @@ def input_files(configuration: Namelist, base: Path) -> list[tuple[str, str, Pat
             )
         files.append((group, entry, path))
     return files
+
+
+def steps_done(configuration: Namelist, base: Path) -> int:
+    """The step number that a run starts from; ConfigurationError for a file that is no restart of toy_ocean."""
+    if not configuration.value("namrun", "ln_rstart"):
+        return int(configuration.value("namrun", "nn_it000")) - 1
+    path = next(path for _, entry, path in input_files(configuration, base) if entry == "cn_ocerst_in")
+    try:
+        with Dataset(path) as file:
+            return int(file["kt"][...])
+    except (OSError, IndexError) as error:
+        raise ConfigurationError(
+            f"{configuration.source}: namrun/cn_ocerst_in names {path}, which is no restart file of toy_ocean: {error}"
+        ) from error
 
 
 def argv(name: str = NAME) -> list[str]:

@@ -241,7 +241,9 @@ def _raise_when_terminated() -> None:
 
     def handler(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise ModelCrashed("the launcher ended the job (SIGTERM): most likely a process of the model died")
+        raise ModelCrashed(
+            "the launcher ended the job (SIGTERM): it was interrupted, or a process of the model died"
+        )
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)

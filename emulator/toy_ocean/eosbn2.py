@@ -9,12 +9,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from emulator.toy_ocean.grid import Grid
+from emulator.toy_ocean.isolated import isolated
 from emulator.toy_ocean.par_oce import grav, rho0
 
 TEMPERATURE_ORIGIN = 10.0  # degC
 SALINITY_ORIGIN = 35.0  # 1e-3
 
 
+@isolated
 def eos_insitu(grid: Grid, p: Mapping[str, Any], t: Array, s: Array) -> Array:
     """Density anomaly over rho0, [k, j, i]; `p` is the group nameos."""
     zt = t - TEMPERATURE_ORIGIN
@@ -28,6 +30,7 @@ def eos_insitu(grid: Grid, p: Mapping[str, Any], t: Array, s: Array) -> Array:
     return density / rho0 * grid.tmask
 
 
+@isolated
 def eos_rab(grid: Grid, p: Mapping[str, Any], t: Array, s: Array) -> tuple[Array, Array]:
     """Thermal expansion [degC-1] and haline contraction [1e3]."""
     zt = t - TEMPERATURE_ORIGIN
@@ -38,6 +41,7 @@ def eos_rab(grid: Grid, p: Mapping[str, Any], t: Array, s: Array) -> tuple[Array
     return alpha, beta
 
 
+@isolated
 def bn2(grid: Grid, t: Array, s: Array, alpha: Array, beta: Array, r3t: Array) -> Array:
     """Squared buoyancy frequency at W [s-2], zero at the surface."""
     depth, above = grid.gdept_0[1:], grid.gdept_0[:-1]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from emulator.toy_ocean.grid import Grid
+from emulator.toy_ocean.isolated import isolated
 from emulator.toy_ocean.par_oce import grav
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, km1, kp1
 
@@ -25,6 +26,7 @@ class Slopes(NamedTuple):
     wslpj: Array
 
 
+@isolated
 def ldf_slp(
     grid: Grid, params: Mapping[str, Any], t: Array, s: Array, alpha: Array, beta: Array, rn2: Array
 ) -> Slopes:

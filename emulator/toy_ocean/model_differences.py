@@ -4,17 +4,23 @@ The scalar is the mean square change of temperature and velocity since the resta
 
     J = ½ Σ_fields Σ_wet (x − x₀)² / s²,     s² = Σ_wet (x − x₀)² of the run with the unchanged namelist,
 
-so that every field contributes ½ and all parameters act on it. (The ssh is left out: it follows from fast waves,
-and its rounding is 100 times larger beside its sensitivities than that of the others.) Central differences of J
-are not taken by subtracting two values of J, which would leave few digits; with d = x(θ+) − x(θ−) and
-m = (x(θ+) + x(θ−))/2,
+so that every field contributes ½. (The ssh is left out: it follows from fast waves, and its rounding is 100 times
+larger beside its sensitivities than that of the others.) The diffusivity of convection, rn_evd, hardly acts on that:
+it is so large that columns are well mixed whatever its value. What it decides is how much stratification is left in
+them, so its scalar is
 
-    J(θ+) − J(θ−) = Σ_fields Σ_wet d (m − x₀) / s²
+    J = ½ Σ_convecting (T(k−1) − T(k))² / s²
+
+over the W points at which convection is on in every step of the run with the unchanged namelist. Central
+differences of J are not taken by subtracting two values of J, which would leave few digits; with
+d = x(θ+) − x(θ−) and m = (x(θ+) + x(θ−))/2,
+
+    J(θ+) − J(θ−) = Σ d (m − x₀) / s²
 
 exactly, so that rounding enters only through the fields' own. Both runs are stand-alone, with changed namelists,
-from one restart file. A parameter that acts weakly but smoothly (rn_evd) needs large steps: two of them, h and 2h,
-give a difference of fourth order, (4 D(h) − D(2h))/3. The single discontinuous switch of the model is convection
-(zdfevd): the number of cells and steps at which it differs between the two runs is part of the table.
+from one restart file. Two steps, h and 2h, give a difference of fourth order, (4 D(h) − D(2h))/3. The single
+discontinuous switch of the model is convection (zdfevd): the number of cells and steps at which it differs between
+the two runs is part of the table.
 """
 
 from __future__ import annotations
@@ -29,11 +35,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import netCDF4
 import numpy as np
 
 from bridge import namelist
+from bridge.errors import ConfigurationError
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
 from emulator.toy_ocean import config as configuration
@@ -53,7 +61,20 @@ PARAMETERS = (
     "namtra_qsr/rn_si1",
     "namzdf/rn_evd",
 )
-STEPS = (2e-2, 1e-2, 1e-3, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)  # relative to the parameter
+CONVECTION = "namzdf/rn_evd"
+STEPS = (1e-2, 2e-3, 1e-3, 2e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)  # relative to the parameter
+
+
+class Scalar(Protocol):
+    """A smooth function J of what a run recorded."""
+
+    def __call__(self, records: Fields) -> tuple[float, Fields]:
+        """J at the last record and its gradient with respect to all records."""
+        ...
+
+    def difference(self, upper: State, lower: State) -> float:
+        """J(upper) − J(lower) without cancellation."""
+        ...
 
 
 class StandAlone:
@@ -139,7 +160,7 @@ class StandAlone:
         return ExactTwin(self.grid, config, params, self.forcing, every=every, start=self.start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeanSquareChange:
     """J and its derivative; `weights` [k, j, i] are 1/s² on wet cells, `origin` is x₀."""
 
@@ -176,6 +197,43 @@ class MeanSquareChange:
         return total
 
 
+@dataclass(frozen=True, eq=False)
+class ConvectedStratification:
+    """Scalar of rn_evd; `weights` [k, j, i] are 1/s² at the convecting W points (k: below temperature k − 1)."""
+
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, end: State, convection: np.ndarray) -> ConvectedStratification:
+        """J scaled by a run that ended in `end`; `convection` [step, k, j, i] says where it was on."""
+        convecting = np.array(convection.all(axis=0))
+        convecting[0] = False
+        if not convecting.any():
+            raise ConfigurationError("no cell convects throughout the window: rn_evd has nothing to act on")
+        return cls(convecting / np.sum(convecting * _drop(np.asarray(end.thetao)) ** 2))
+
+    def __call__(self, records: Fields) -> tuple[float, Fields]:
+        """J at the last record and its gradient with respect to all records."""
+        drop = _drop(np.asarray(records["thetao"][-1]))
+        adjoint = np.zeros_like(records["thetao"])
+        weighted = self.weights * drop
+        adjoint[-1] -= weighted
+        adjoint[-1, :-1] += weighted[1:]
+        return 0.5 * float(np.sum(weighted * drop)), {"thetao": adjoint}
+
+    def difference(self, upper: State, lower: State) -> float:
+        """J(upper) − J(lower) from the difference of the fields."""
+        one, other = _drop(np.asarray(upper.thetao)), _drop(np.asarray(lower.thetao))
+        return float(np.sum(self.weights * (one - other) * 0.5 * (one + other)))
+
+
+def _drop(t: np.ndarray) -> np.ndarray:
+    """T(k−1) − T(k) at W points [k, j, i], zero at the surface."""
+    drop = np.zeros_like(t)
+    drop[1:] = t[:-1] - t[1:]
+    return drop
+
+
 @dataclass(frozen=True)
 class Difference:
     """One central difference of the program: `step` is relative to the parameter's value."""
@@ -205,11 +263,18 @@ def sweep(
 
     `relative` may give each parameter its own steps; where it has h and 2h, a row of fourth order follows.
     """
-    cost = MeanSquareChange.of(program.start.state, program.run("reference", {}, steps)[0], program.grid)
+    end, convection = program.run("reference", {}, steps)
+    costs: dict[str, Scalar] = dict.fromkeys(
+        parameters, MeanSquareChange.of(program.start.state, end, program.grid)
+    )
+    if CONVECTION in costs:
+        costs[CONVECTION] = ConvectedStratification.of(end, convection)
     twin = twin or program.twin(every)
-    window = twin.at({}, parameters, steps // twin.every)
-    _, gradient = window.value_and_gradient(cost, tuple(FIELDS))
-    exact = dict(zip(parameters, gradient, strict=True))
+    exact: dict[str, float] = {}
+    for cost in dict.fromkeys(costs.values()):
+        names = [name for name in parameters if costs[name] is cost]
+        _, gradient = twin.at({}, names, steps // twin.every).value_and_gradient(cost, tuple(FIELDS))
+        exact.update(zip(names, gradient, strict=True))
 
     def one(task: tuple[str, float]) -> Difference:
         name, step = task
@@ -220,7 +285,7 @@ def sweep(
         upper, lower = (
             program.run(f"{label}_{n}", {group: {entry: end}}, steps) for n, end in enumerate(ends)
         )
-        slope = cost.difference(upper[0], lower[0]) / (ends[0] - ends[1])
+        slope = costs[name].difference(upper[0], lower[0]) / (ends[0] - ends[1])
         return Difference(name, step, slope, float(exact[name]), int((upper[1] != lower[1]).sum()))
 
     tasks = [

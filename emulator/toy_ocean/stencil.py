@@ -9,22 +9,28 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
+from emulator.toy_ocean.isolated import isolated
 
+
+@isolated
 def ip1(a: Array) -> Array:
     """a(i+1)."""
     return jnp.roll(a, -1, axis=-1)
 
 
+@isolated
 def im1(a: Array) -> Array:
     """a(i-1)."""
     return jnp.roll(a, 1, axis=-1)
 
 
+@isolated
 def jp1(a: Array) -> Array:
     """a(j+1)."""
     return jnp.roll(a, -1, axis=-2)
 
 
+@isolated
 def jm1(a: Array) -> Array:
     """a(j-1)."""
     return jnp.roll(a, 1, axis=-2)

@@ -16,10 +16,13 @@ from emulator.toy_ocean.domqco import dom_qco_r3
 from emulator.toy_ocean.dynstp import Dynamics, dyn_stp
 from emulator.toy_ocean.eosbn2 import bn2, eos_insitu, eos_rab
 from emulator.toy_ocean.grid import Grid
+from emulator.toy_ocean.isolated import isolated
 from emulator.toy_ocean.sbc import Climatology, sbc_step
 from emulator.toy_ocean.state import State, Surface, Tendencies
 from emulator.toy_ocean.trastp import tra_stp
 from emulator.toy_ocean.zdfphy import Mixing, zdf_phy
+
+_zdf_phy, _dyn_stp = isolated(zdf_phy), isolated(dyn_stp)
 
 
 class Diagnosed(NamedTuple):
@@ -61,8 +64,8 @@ def step_with_diagnostics(
     rhd = eos_insitu(grid, params["nameos"], state.thetao, state.so)
     alpha, beta = eos_rab(grid, params["nameos"], state.thetao, state.so)
     rn2 = bn2(grid, state.thetao, state.so, alpha, beta, r3t)
-    mixing = zdf_phy(grid, config, params, state, surface, rn2, r3t, r3u, r3v)
-    dynamics = dyn_stp(grid, config, params, state, surface, tendencies, mixing, rhd, r3t, r3u, r3v)
+    mixing = _zdf_phy(grid, config, params, state, surface, rn2, r3t, r3u, r3v)
+    dynamics = _dyn_stp(grid, config, params, state, surface, tendencies, mixing, rhd, r3t, r3u, r3v)
     thetao, so = tra_stp(
         grid,
         config,

@@ -9,10 +9,12 @@ from jax import Array
 
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
+from emulator.toy_ocean.isolated import isolated
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, km1, kp1
 from emulator.toy_ocean.tratransport import TracerTransport
 
 
+@isolated
 def tra_adv(grid: Grid, config: Config, q: Array, r3t: Array, transport: TracerTransport) -> Array:
     """Convergence of the advective fluxes of tracer q: content trend [k, j, i], [q] m s-1. None through W(1)."""
     if not (config.ln_traadv_mus or config.ln_traadv_ups):

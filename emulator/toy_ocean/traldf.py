@@ -7,6 +7,7 @@ from jax import Array
 
 from emulator.toy_ocean.config import Config
 from emulator.toy_ocean.grid import Grid
+from emulator.toy_ocean.isolated import isolated
 from emulator.toy_ocean.ldfslp import Slopes, mean_at_w
 from emulator.toy_ocean.ldftra import Diffusivity
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, km1, kp1
@@ -22,6 +23,7 @@ def tra_ldf_akz(diffusivity: Diffusivity, slopes: Slopes) -> Array:
     return diffusivity.ahtw * (slopes.wslpi**2 + slopes.wslpj**2)
 
 
+@isolated
 def tra_ldf(
     grid: Grid,
     config: Config,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bridge import launch
+from bridge import watch
 from bridge.errors import BridgeError
 from bridge.model import Recording
 from bridge.models.toy_ocean import executable
@@ -36,7 +36,7 @@ def main(json_path: Path | str | None = None) -> dict[str, Any]:
         result_file = Path(folder) / "figures.json"
         server = _pinned([sys.executable, "-m", "optim.bench.exchange", str(result_file)], 0)
         model = _pinned([str(executable("exchange_partner"))], 1)
-        code = launch.run_job(server, model, 1, Path(folder))
+        code = watch.run_job(server, model, 1, Path(folder))
         if code:
             raise BridgeError(f"the benchmark's MPI job failed with exit code {code}")
         result = json.loads(result_file.read_text())

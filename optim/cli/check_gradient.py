@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import launch
+from bridge import launch, watch
 from optim.cli.job import checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
@@ -24,10 +24,10 @@ def check_gradient(
     settings = checked_settings(experiment, ranks)
     directory = directory or Path("runs") / f"{experiment.stem}-check"
     if not launch.inside_mpi_job():
-        directory.mkdir(parents=True, exist_ok=True)
-        folder = settings.prepare(directory.resolve())
-        arguments = ["check-gradient", str(experiment.resolve()), "--directory", str(directory.resolve())]
-        sys.exit(launch.run(settings.job(arguments, folder)))
+        directory = launch.make_run_directory(directory)
+        folder = settings.prepare(directory)
+        arguments = ["check-gradient", str(experiment.resolve()), "--directory", str(directory)]
+        sys.exit(watch.run(settings.job(arguments, folder)))
 
     from optim.experiment import check_experiment_gradient
 

@@ -8,6 +8,7 @@ import traceback
 
 from bridge.errors import BridgeError, ConfigurationError, LedgerBusy
 from bridge.launch import inside_mpi_job
+from bridge.watch import leave_last_words
 
 UNFORESEEN, WRONG_USE, MODEL_FAILED, BUSY, INTERRUPTED = 1, 2, 4, 5, 130
 
@@ -30,7 +31,9 @@ def explain(error: BaseException) -> None:
     if exit_code(error) == UNFORESEEN:
         traceback.print_exception(error)
     text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    print(f"nemo-bridge: {type(error).__name__}: {text}", file=sys.stderr, flush=True)
+    reason = f"{type(error).__name__}: {text}"
+    leave_last_words(reason)
+    print(f"nemo-bridge: {reason}", file=sys.stderr, flush=True)
 
 
 def end_rank(error: BaseException) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge import launch
 from bridge.errors import ConfigurationError
+from bridge.fields import CATALOGUE
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
+
+if TYPE_CHECKING:
+    from optim.experiment_file import Experiment
 
 MODEL_FOLDER = "model"
 
@@ -31,8 +36,11 @@ class ModelSettings:
 
     def prepare(self, directory: Path) -> Path:
         """Fill `directory/model`, where the ranks run."""
-        folder = directory / MODEL_FOLDER
-        toy_ocean.prepare(folder, self.read_namelist(), self.namelist.parent)
+        folder, known = directory / MODEL_FOLDER, self.read_namelist()
+        toy_ocean.steps_done(
+            known, self.namelist.parent
+        )  # a wrong restart file is better found before the job starts
+        toy_ocean.prepare(folder, known, self.namelist.parent)
         return folder
 
     def job(self, server_arguments: Sequence[str], folder: Path) -> launch.Job:
@@ -45,7 +53,30 @@ def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
     """`model_settings` of an experiment file that is right as a whole; ConfigurationError before anything starts."""
     from optim import experiment_file
 
-    return model_settings(path, experiment_file.read(path).model, ranks)
+    experiment = experiment_file.read(path)
+    settings = model_settings(path, experiment.model, ranks)
+    _check_names(experiment, settings)
+    return settings
+
+
+def _check_names(experiment: Experiment, settings: ModelSettings) -> None:
+    """ConfigurationError that suggests the nearest for a parameter, field or file that there is not."""
+    known = settings.read_namelist()
+    names = [*experiment.controls.names]
+    names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
+    for name in names:
+        group, _, entry = name.partition("/")
+        known.check(group, entry)
+    for item in experiment.observations:
+        label = f"{experiment.path}: [[observations]]"
+        if item.field not in CATALOGUE:
+            near = difflib.get_close_matches(item.field, CATALOGUE, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(CATALOGUE)}"
+            raise ConfigurationError(f"{label}: there is no field {item.field!r}{hint}")
+        if item.file and not (experiment.path.parent / item.file).is_file():
+            raise ConfigurationError(
+                f"{label} of {item.field}: file {item.file} not found in {experiment.path.parent}"
+            )
 
 
 def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = None) -> ModelSettings:

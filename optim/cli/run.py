@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bridge import launch, namelist
+from bridge import launch, namelist, watch
 from bridge.errors import ConfigurationError, ModelBlewUp
+from bridge.ledger_lock import OwnerLock
 from bridge.model import OutcomeKind, Params, Recording
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
@@ -52,7 +55,9 @@ def run(
     if record is not None:
         _recorded(configuration, namelist_file, directory, length, ranks, Recorded(record, every, output))
         return
-    sys.exit(_stand_alone(configuration, namelist_file.parent, directory, length, ranks, restart))
+    with _owned(launch.make_run_directory(directory)):
+        code = _stand_alone(configuration, namelist_file.parent, directory, length, ranks, restart)
+    sys.exit(code)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,17 @@ def _length(configuration: Namelist, steps: int | None, days: float | None, year
     return length
 
 
+@contextmanager
+def _owned(directory: Path) -> Iterator[None]:
+    """The run directory is ours until the end of the block; LedgerBusy while another run has it."""
+    lock = OwnerLock(directory / "owner.lock")
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 # --- stand-alone ----------------------------------------------------------------------------------------------
 
 
@@ -98,14 +114,14 @@ def _stand_alone(
     configuration: Namelist, base: Path, directory: Path, length: int, ranks: int, restart: Path | None
 ) -> int:
     folder = (directory / MODEL_FOLDER).resolve()
-    first = _steps_done(configuration, base)
+    first = toy_ocean.steps_done(configuration, base)
     ending: Params = {"namrun": {"nn_itend": first + length}}
     if not 0 < configuration.value("namrun", "nn_write") <= length:
         ending["namrun"]["nn_write"] = max(1, length // 20)  # budgets and output at 20 times
     configuration = namelist.apply(configuration, ending)
     toy_ocean.prepare(folder, configuration, base)
     job = launch.Job((launch.Program(toy_ocean.argv(), ranks, folder, folder / "model.log"),))
-    code = launch.run(job, _Follower(folder / "run.stat", first, length))
+    code = watch.run(job, _Follower(folder / "run.stat", first, length))
     final = folder / str(configuration.value("namrun", "cn_ocerst_out")).strip()
     if code == 0 and restart is not None:
         restart.parent.mkdir(parents=True, exist_ok=True)
@@ -113,22 +129,6 @@ def _stand_alone(
     if code == 0:
         print(f"restart: {restart or final}")
     return _MODEL_CODES.get(code, code)
-
-
-def _steps_done(configuration: Namelist, base: Path) -> int:
-    """The step number that the run starts from."""
-    if not configuration.value("namrun", "ln_rstart"):
-        return int(configuration.value("namrun", "nn_it000")) - 1
-    from netCDF4 import Dataset
-
-    path = next(p for _, entry, p in toy_ocean.input_files(configuration, base) if entry == "cn_ocerst_in")
-    try:
-        with Dataset(path) as file:
-            return int(file["kt"][...])
-    except (OSError, IndexError) as error:
-        raise ConfigurationError(
-            f"namrun/cn_ocerst_in names {path}, which is no restart file of toy_ocean: {error}"
-        ) from error
 
 
 class _Follower:
@@ -162,10 +162,12 @@ def _recorded(
     configuration: Namelist, namelist_file: Path, directory: Path, length: int, ranks: int, recorded: Recorded
 ) -> None:
     if not launch.inside_mpi_job():
-        folder = (directory / MODEL_FOLDER).resolve()
-        toy_ocean.prepare(folder, configuration, namelist_file.parent)
-        server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
-        sys.exit(launch.run(launch.server_and_model(server, toy_ocean.argv(), ranks, folder)))
+        with _owned(launch.make_run_directory(directory)):
+            folder = (directory / MODEL_FOLDER).resolve()
+            toy_ocean.prepare(folder, configuration, namelist_file.parent)
+            server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
+            code = watch.run(launch.server_and_model(server, toy_ocean.argv(), ranks, folder))
+        sys.exit(code)
     if not 1 <= recorded.every <= length:
         raise ConfigurationError(
             f"--every {recorded.every}: nothing would be recorded in {length} steps; give 1 to {length}"

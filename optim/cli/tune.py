@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bridge import launch
+from bridge import launch, watch
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.ledger_lock import OwnerLock
 from optim.cli.job import ModelSettings, checked_settings
@@ -49,13 +49,12 @@ def tune(
     if prepare_only:
         print(shlex.join(launch.mpirun_command(job)))
         return
-    sys.exit(launch.run(job))
+    sys.exit(watch.run(job))
 
 
 def _prepare(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> launch.Job:
     """Make the run directory: a copy of the experiment file, and the folder in which the model runs."""
-    directory.mkdir(parents=True, exist_ok=True)
-    directory = directory.resolve()
+    directory = launch.make_run_directory(directory)
     folder = settings.prepare(directory)
     shutil.copyfile(experiment, directory / "experiment.toml")
     arguments = ["tune", str(experiment.resolve()), "--directory", str(directory)]
@@ -69,7 +68,7 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
 
     enable_float64()
     _refuse_reuse(directory, resume)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = launch.make_run_directory(directory)
     show = progress_printer()
     result = run_experiment(
         experiment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -93,3 +94,24 @@ def first_evaluation(oracle: Oracle, state: MinimiserState) -> MinimiserState:
     ending = None if evaluation.ok else Ending(evaluation.outcome.kind.value)
     message = "" if evaluation.ok else f"the run at the start failed: {evaluation.outcome.message}"
     return MinimiserState(evaluation.x, evaluation, evaluation, True, None, ending, message, state.memory)
+
+
+def solve_in_bounds(
+    project: Callable[[np.ndarray], np.ndarray], x: np.ndarray, matrix: np.ndarray, gradient: np.ndarray
+) -> np.ndarray:
+    """Minimum of ½ dᵀ M d + gᵀ d with x + d inside the bounds, by pinning the components that leave them."""
+    free = np.ones(x.size, dtype=bool)
+    step = np.zeros(x.size)
+    for _ in range(x.size):
+        pinned = ~free
+        right = -gradient[free] - matrix[np.ix_(free, pinned)] @ step[pinned]
+        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
+        allowed = project(x + step) - x
+        outside = free & ~np.isclose(allowed, step, rtol=1e-12, atol=1e-14)
+        if not outside.any():
+            break
+        step[outside] = allowed[outside]
+        free &= ~outside
+        if not free.any():
+            break
+    return project(x + step) - x

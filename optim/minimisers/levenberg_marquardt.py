@@ -22,7 +22,7 @@ import numpy as np
 
 from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
-from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
+from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation, solve_in_bounds
 
 _LITTLE = 0.05  # relative decrease of J that does not count as progress
 _ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked
@@ -152,8 +152,8 @@ class LevenbergMarquardt:
         hessian, gradient = jacobian.T @ jacobian, jacobian.T @ here.residual
         diagonal = np.diag(hessian)
         floor = 1e-12 * max(float(diagonal.max()), np.finfo(float).tiny)
-        step = _solve_in_bounds(
-            oracle, here.x, hessian + memory.damping * np.diag(diagonal + floor), gradient
+        step = solve_in_bounds(
+            oracle.project, here.x, hessian + memory.damping * np.diag(diagonal + floor), gradient
         )
         length = float(np.linalg.norm(step))
         if length > memory.radius:
@@ -215,22 +215,3 @@ def _jacobian(evaluation: Evaluation | None) -> np.ndarray | None:
     if evaluation is None or evaluation.tangent is None:
         return None
     return to_matrix(evaluation.tangent, evaluation.x.size)
-
-
-def _solve_in_bounds(oracle: Oracle, x: np.ndarray, matrix: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Minimum of ½ dᵀ M d + gᵀ d with x + d inside the bounds, by pinning the components that leave them."""
-    free = np.ones(x.size, dtype=bool)
-    step = np.zeros(x.size)
-    for _ in range(x.size):
-        pinned = ~free
-        right = -gradient[free] - matrix[np.ix_(free, pinned)] @ step[pinned]
-        step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
-        allowed = oracle.project(x + step) - x
-        outside = free & ~np.isclose(allowed, step, rtol=1e-12, atol=1e-14)
-        if not outside.any():
-            break
-        step[outside] = allowed[outside]
-        free &= ~outside
-        if not free.any():
-            break
-    return oracle.project(x + step) - x

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bridge.conversation import RequestRefused
-from bridge.errors import PeerTimeout, ProtocolError
+from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.model import Model, OutcomeKind, Recording
 from bridge.protocol import Header, Role, Status, Verb
 from bridge.session import Session

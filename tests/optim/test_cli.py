@@ -85,6 +85,53 @@ def test_a_misspelt_experiment_entry_is_found_before_anything_starts(tmp_path: P
     assert "evry" in done.stderr and "every" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ('"rn_ediff"', '"rn_edif"', "did you mean 'rn_ediff'"),
+        ('field = "thetao"', 'field = "theta"', "did you mean thetao"),
+        ('kind = "twin"', 'kind = "climatology"\nfile = "woa.nc"\nvariable = "t"', "file woa.nc not found"),
+    ],
+)
+def test_a_wrong_name_is_found_before_anything_starts(
+    tmp_path: Path, right: str, wrong: str, words: str
+) -> None:
+    (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
+    text = EXPERIMENT.format(namelist="namelist_cfg").replace(right, wrong)
+    (tmp_path / "exp.toml").write_text(
+        text.replace('rn_ediff" = 0.12', wrong.strip('"') + '" = 0.12') if "edif" in wrong else text
+    )
+    done = nemo_bridge("tune", str(tmp_path / "exp.toml"), "--directory", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_restart_file_is_found_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "restart.nc").write_bytes(b"CDF truncated")
+    (tmp_path / "namelist_cfg").write_text("&namrun\n ln_rstart = .true.\n cn_ocerst_in = 'restart.nc'\n/\n")
+    (tmp_path / "exp.toml").write_text(EXPERIMENT.format(namelist="namelist_cfg"))
+    done = nemo_bridge("tune", str(tmp_path / "exp.toml"), "--directory", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert "cn_ocerst_in" in done.stderr and "no restart file" in done.stderr
+
+
+def test_a_run_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
+    from bridge.ledger_lock import OwnerLock
+
+    (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
+    (tmp_path / "run").mkdir()
+    lock = OwnerLock(tmp_path / "run" / "owner.lock")
+    lock.acquire()
+    try:
+        done = nemo_bridge(
+            "run", str(tmp_path / "namelist_cfg"), "--directory", str(tmp_path / "run"), "--steps", "1"
+        )
+    finally:
+        lock.release()
+    assert done.returncode == 5 and "in use by process" in done.stderr
+
+
 def test_prepare_only_prints_the_job(tmp_path: Path, executable) -> None:
     program = executable("toy_ocean")
     (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")

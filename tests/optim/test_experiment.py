@@ -10,6 +10,7 @@ from bridge.errors import ConfigurationError
 from bridge.ledger import Ledger
 from optim.experiment import Setting, conduct, gradient_check
 from optim.experiment_file import from_dict, read
+from optim.refine import RefineSettings
 from optim.report.result import RunResult
 
 TEXT = """
@@ -133,6 +134,22 @@ def test_resumed_experiment_gives_the_same_result_without_a_new_run(
     second, again = job("ledger")
     assert calls > 0 and again == 0
     assert [p.tuned for p in first.parameters] == [p.tuned for p in second.parameters]
+
+
+def test_refinement_ends_at_the_minimum_and_is_counted(experiment, lorenz, step_surrogate) -> None:
+    """From a tuning that was stopped early, with real runs alone."""
+    early = replace(experiment, budget=3, refine=RefineSettings(step=0.01, most_steps=4, near_enough=0.05))
+    result = conduct(early, setting_of(lorenz, step_surrogate))
+    assert result.refined is not None
+    assert np.max(np.abs(result.refined.remaining)) <= 0.05
+    exhaustive = conduct(replace(experiment, budget=30), setting_of(lorenz, step_surrogate)).solution
+    spreads = np.sqrt(np.diag(np.linalg.inv(result.refined.jacobian.T @ result.refined.jacobian)))
+    assert np.all(np.abs(result.solution.x - exhaustive.x) < 0.1 * spreads)
+    # each step: 2 x 2 differences and a trial
+    assert result.solution.runs == 3 + 4 * len(result.solution.history[3:]) + 4 + len(
+        result.solution.history[3:]
+    )
+    assert result.to_run_result().model_runs == result.solution.runs == result.solution.history[-1].runs + 4
 
 
 @pytest.mark.parametrize("kind", ["finite-difference", "ensemble"])

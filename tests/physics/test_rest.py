@@ -38,7 +38,7 @@ def test_rest_over_the_bottom_of_the_world_ocean(run_toy_ocean: Callable[..., An
     data = Path(__file__).resolve().parents[2] / "examples" / "global" / "global_4deg.nc"
     namelist = {
         "namcfg": {"cn_cfg": "global", "cn_input": str(data)},
-        "namrun": {"nn_itend": 120, "nn_write": 60, "nn_stock": -1},
+        "namrun": {"nn_itend": 360, "nn_write": 60, "nn_stock": -1},  # thirty days
         "namdom": {"rn_Dt": 7200.0, "ln_rest": True},
     }
     run = run_toy_ocean(namelist)

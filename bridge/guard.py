@@ -1,0 +1,88 @@
+"""No process of a job outlives it: the session that a job runs in, and a guard that ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_FAREWELL = 5.0  # seconds for the guard to leave in peace
+
+
+class Guard:
+    """A process that ends the job's session if this process dies, however it dies.
+
+    It waits on a pipe that the kernel closes when we are gone. (Asking the kernel to send mpirun a signal is
+    not enough: mpirun sometimes leaves without its ranks.)
+    """
+
+    def __init__(self, session: int) -> None:
+        code = f"from bridge.guard import guard; guard({session})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Guard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:  # the watch is over: say the word that lets the guard leave in peace
+            self._process.communicate(b"done", timeout=_FAREWELL)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
+
+
+def guard(session: int) -> None:
+    """Body of the guard process: wait for the word, or for the end of the process that should say it."""
+    if not sys.stdin.buffer.read():
+        survivors = end_session(session)
+        print(
+            f"nemo-bridge: the launching process died; {survivors} processes of its job were ended",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def end_session(session: int, grace: float = 2.0) -> int:
+    """End every process of the session: SIGTERM, then SIGKILL after `grace` seconds. How many there were.
+
+    mpirun gives each rank its own process group, so the group does not reach them: the session does.
+    """
+    found = session_members(session)
+    _signal_all(found, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while (alive := session_members(session)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal_all(alive, signal.SIGKILL)
+    return len(found)
+
+
+def session_members(session: int) -> list[int]:
+    """Process ids of the living processes of a session."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended while we looked
+        if fields[0] != "Z" and int(fields[3]) == session:
+            members.append(int(entry.name))
+    return members
+
+
+def _signal_all(processes: Sequence[int], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            pass
