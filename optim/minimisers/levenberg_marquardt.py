@@ -22,7 +22,7 @@ import numpy as np
 
 from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
-from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation, solve_in_bounds
+from optim.minimisers.base import BudgetSpent, Ending, MinimiserState, Oracle, first_evaluation, solve_in_bounds
 
 _LITTLE = 0.05  # relative decrease of J that does not count as progress
 _ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked
@@ -164,7 +164,12 @@ class LevenbergMarquardt:
     def _accept(
         self, oracle: Oracle, here: Evaluation, trial: Evaluation, predicted: float, memory: Memory
     ) -> MinimiserState:
-        accepted = oracle.evaluate(trial.x)
+        try:
+            accepted = oracle.evaluate(trial.x)
+        except BudgetSpent as spent:  # the better point counts all the same
+            return MinimiserState(
+                trial.x, trial, trial, True, predicted, Ending.BUDGET_SPENT, str(spent), memory
+            )
         jacobian = _jacobian(accepted)
         assert memory.jacobian is not None and jacobian is not None
         pairs = self._with_pair(memory, here, trial, 0.5 * (memory.jacobian + jacobian))

@@ -99,6 +99,15 @@ def test_verifying_runs_find_what_the_surrogate_does_not_see(lorenz, step_surrog
     assert verifying.value < 1e-6 * trusting.value
 
 
+def test_the_last_affordable_run_counts_without_its_derivative(lorenz) -> None:
+    """Three controls: four runs for the first Jacobian, the fifth is the step."""
+    case = lorenz()
+    solution = minimise(FiniteDifference(case.forward, 1e-4), LevenbergMarquardt(), np.zeros(3), budget=5)
+    assert solution.runs == 5 and solution.ending is Ending.BUDGET_SPENT
+    assert solution.value == solution.history[-1].value < solution.history[0].value
+    assert np.array_equal(solution.x, solution.history[-1].x)
+
+
 def test_budget_is_never_exceeded_and_the_best_point_is_returned(lorenz) -> None:
     case = lorenz()
     solution = minimise(FiniteDifference(case.forward, 1e-4), LevenbergMarquardt(), np.zeros(3), budget=6)
