@@ -1,4 +1,8 @@
-"""Tiles of ranks <-> global arrays [..., j, i]. Cells of suppressed (land-only) ranks stay zero."""
+"""Tiles of ranks <-> global arrays [..., j, i]. Cells of suppressed (land-only) ranks stay zero.
+
+Tiles hold inner cells alone, so the seam and the fold do not concern them: what lies beyond the edges of the global
+grid is derived from it (`north_fold.extend` with `Decomposition.edges`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bridge.errors import ProtocolError
+from bridge.north_fold import Edges
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A global grid of nx by ny cells and the tile of each rank; raises ProtocolError unless they fit."""
+    """A global grid of nx by ny cells and the tile of each rank; raises ProtocolError unless they fit.
+
+    Cells without a rank are land: NEMO leaves out ranks that would have no wet cell.
+    """
 
     nx: int
     ny: int
     tiles: tuple[Tile, ...]
+    edges: Edges = Edges()
 
     def __post_init__(self) -> None:
         owners = np.zeros((self.ny, self.nx), dtype=np.int32)
@@ -62,9 +71,9 @@ class Decomposition:
         self.check_shape(array.shape)
         return [array[(..., *tile.window)] for tile in self.tiles]
 
-    def gather(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
-        """Global array [..., j, i] from the tiles [..., nj, ni]; zero where no rank is."""
-        array = np.zeros((*pieces[0].shape[:-2], self.ny, self.nx), dtype=pieces[0].dtype)
+    def gather(self, pieces: Sequence[np.ndarray], fill: float = 0.0) -> np.ndarray:
+        """Global array [..., j, i] from the tiles [..., nj, ni]; `fill` where no rank is."""
+        array = np.full((*pieces[0].shape[:-2], self.ny, self.nx), fill, dtype=pieces[0].dtype)
         for tile, piece in zip(self.tiles, pieces, strict=True):
             array[(..., *tile.window)] = piece
         return array

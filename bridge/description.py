@@ -13,6 +13,7 @@ import numpy as np
 from bridge.decomposition import Decomposition, Tile
 from bridge.errors import ConfigurationError, ProtocolError
 from bridge.fields import FieldSpec, lookup
+from bridge.north_fold import Edges
 from bridge.protocol import DTYPES, LOGICAL, Role
 
 _DIMS = {0: (), 1: ("k",), 2: ("j", "i"), 3: ("k", "j", "i")}
@@ -107,9 +108,18 @@ def parse(texts: Sequence[str]) -> Registration:
         first["version"],
         first["time_step"],
         (nx, ny, nz),
-        Decomposition(nx, ny, tiles) if nx > 0 else Decomposition(1, 1, (Tile(0, 0, 1, 1),)),
+        Decomposition(nx, ny, tiles, _edges(first)) if nx > 0 else Decomposition(1, 1, (Tile(0, 0, 1, 1),)),
         {entry.name: entry for entry in entries},
     )
+
+
+def _edges(rank: dict[str, Any]) -> Edges:
+    """How the grid continues, from `periodic` and `fold`; ProtocolError if the two contradict each other."""
+    in_i, in_j = rank.get("periodic", (False, False))
+    try:
+        return Edges(in_i, in_j, rank.get("fold", "none").strip())
+    except ValueError as error:
+        raise ProtocolError(f"the model's bridge_grid: {error}") from error
 
 
 def _entry(number: int, field: dict[str, Any], nx: int, ny: int) -> Entry:
@@ -123,9 +133,9 @@ def _entry(number: int, field: dict[str, Any], nx: int, ny: int) -> Entry:
 
 def _check_same(first: dict[str, Any], other: dict[str, Any], rank: int) -> None:
     """All ranks must have registered the same names, in the same order, on the same grid."""
-    for key in ("model", "version", "time_step", "global_shape"):
-        if first[key] != other[key]:
-            raise ProtocolError(f"rank 0 gave {key} = {first[key]}, rank {rank} gave {other[key]}")
+    for key in ("model", "version", "time_step", "global_shape", "periodic", "fold"):
+        if first.get(key) != other.get(key):
+            raise ProtocolError(f"rank 0 gave {key} = {first.get(key)}, rank {rank} gave {other.get(key)}")
     mine, theirs = ([(f["name"], f["role"], f["dtype"]) for f in d["fields"]] for d in (first, other))
     if mine != theirs:
         odd = sorted({f[0] for f in set(mine) ^ set(theirs)}) or "the same names in another order"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from bridge.fields import FieldSpec
+from bridge.north_fold import Edges
 
 if TYPE_CHECKING:
     import xarray
@@ -66,12 +67,14 @@ class Grid:
 
     `arrays` holds what the model published under NEMO's names: `tmask` [k, j, i], `glamt` `gphit` `e1t` `e2t`
     [j, i] (degrees, m), `gdept_0` [k] or [k, j, i] (m) and so on. Each is also an attribute: `grid.tmask`.
+    `edges` says how the grid continues beyond its borders (see `bridge.north_fold.extend`).
     """
 
     nx: int
     ny: int
     nz: int
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    edges: Edges = Edges()
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays

@@ -83,7 +83,7 @@ class Session:
         registration = self.registration
         if self._grid is None:
             static = {entry.name: self.get(entry.name) for entry in registration.of_role(Role.STATIC)}
-            self._grid = Grid(*registration.global_shape, static)
+            self._grid = Grid(*registration.global_shape, static, registration.decomposition.edges)
         fields = {e.name: e.spec for e in registration.entries.values() if e.role in _FIELDS and e.shape}
         return ModelDescription(
             registration.model,
