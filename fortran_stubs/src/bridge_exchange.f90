@@ -7,7 +7,7 @@ module bridge_exchange
     use bridge_kinds, only: int32, int64, max_rank, message_length
     use bridge_mpi, only: finish, make_block, start_receive, start_send
     use bridge_protocol, only: dtype_real64, message_header
-    use bridge_registry, only: resolve, store, wire_extents, wire_place
+    use bridge_registry, only: resolve, store, wire_extents, wire_level, wire_place
     implicit none
     private
 
@@ -56,7 +56,7 @@ contains
         integer(int32), pointer, contiguous :: words(:), level(:)
         integer :: request
 
-        call resolve(bridge%names, number, words)
+        call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
         call place(bridge, number, words, level)
         if (bridge%names%entries(number)%block_known) then
             call start_send(bridge%link, level, request, bridge%names%entries(number)%block)
@@ -73,7 +73,7 @@ contains
         integer(int32), pointer, contiguous :: words(:), level(:)
         integer :: request
 
-        call resolve(bridge%names, number, words)
+        call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
         call place(bridge, number, words, level)
         if (bridge%names%entries(number)%block_known) then
             call start_receive(bridge%link, level, request, bridge%names%entries(number)%block)
@@ -81,7 +81,7 @@ contains
             call start_receive(bridge%link, level, request)
         end if
         call finish(bridge%link, request)
-        call store(bridge%names, number)
+        call store(bridge%names, number, wire_level(bridge%names%entries(number)))
     end subroutine receive_values
 
     !> Point `level` at the current time level, and describe its inner cells unless they are all.

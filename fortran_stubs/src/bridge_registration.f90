@@ -56,9 +56,10 @@ contains
         call conclude(bridge, message, stat, errmsg)
     end subroutine register
 
-    !> Register data that are no target: `get` and `put` copy the full local array, as real64 with
-    !> i running fastest, out of the model and into it.
-    subroutine register_callbacks(bridge, name, extents, get, put, role, point, units, stat, errmsg)
+    !> Register data that are no target: `get` and `put` copy the local array, as real64 with
+    !> i running fastest, out of the model and into it: all of it, or one time level.
+    subroutine register_callbacks(bridge, name, extents, get, put, role, point, units, level, &
+        stat, errmsg)
         type(bridge_handle), intent(inout) :: bridge
         character(*), intent(in) :: name
         integer, intent(in) :: extents(:)                 !! of the full local array
@@ -66,6 +67,7 @@ contains
         procedure(bridge_putter) :: put
         integer(int32), intent(in) :: role
         character(*), intent(in), optional :: point, units
+        integer, pointer, intent(in), optional :: level   !! current index of the last dimension
         integer, intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
         type(registry_entry) :: entry
@@ -74,6 +76,7 @@ contains
         entry = described(name, dtype_real64, extents, role, point, units)
         entry%getter => get
         entry%putter => put
+        if (present(level)) entry%level => level
         call add_entry(bridge%names, bridge%grid, entry, message)
         call conclude(bridge, message, stat, errmsg)
     end subroutine register_callbacks

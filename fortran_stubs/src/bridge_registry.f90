@@ -2,8 +2,9 @@
 !>
 !> An entry is reached either in place, through the address of TARGET data, or through a pair of
 !> get and put routines that do plain assignments, for data that the compiler does not know to be
-!> a target. In both cases the library sees the full local array, halos included, as words of 32
-!> bits: integer moves keep every bit, also of a NaN.
+!> a target. In both cases the library sees the local array, halos included, as words of 32 bits:
+!> integer moves keep every bit, also of a NaN. Snapshots take all of it; for the wire, get and
+!> put routines are asked for the current time level alone.
 module bridge_registry
     use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc, c_null_ptr, c_ptr
     use bridge_kinds, only: int32, int64, max_rank, message_length, name_length, real64
@@ -14,19 +15,21 @@ module bridge_registry
 
     public :: grid_layout, registry_entry, registry, bridge_getter, bridge_putter
     public :: add_entry, find_entry, resolve, store, local_words, wire_extents
-    public :: wire_place
+    public :: wire_place, wire_level
 
     abstract interface
-        !> Copy the model's data into `values`, the full local array with i running fastest.
-        subroutine bridge_getter(name, values)
+        !> Copy the model's data into `values`, the local array with i running fastest.
+        subroutine bridge_getter(name, level, values)
             import :: real64
             character(*), intent(in) :: name
+            integer, intent(in) :: level  !! 0: the full array; else this index of the last dimension
             real(real64), intent(out) :: values(:)
         end subroutine bridge_getter
-        !> Copy `values`, the full local array with i running fastest, into the model's data.
-        subroutine bridge_putter(name, values)
+        !> Copy `values`, the local array with i running fastest, into the model's data.
+        subroutine bridge_putter(name, level, values)
             import :: real64
             character(*), intent(in) :: name
+            integer, intent(in) :: level  !! 0: the full array; else this index of the last dimension
             real(real64), intent(in) :: values(:)
         end subroutine bridge_putter
     end interface
@@ -145,14 +148,36 @@ contains
         words = product(int(entry%extents, int64))*element_words(entry)
     end function local_words
 
-    !> Point `words` at the full local array; with callbacks, at a fresh copy in the scratch space.
-    subroutine resolve(names, number, words)
+    !> Which time level get and put routines exchange with the wire; 0: there is none to choose.
+    pure function wire_level(entry) result(level)
+        type(registry_entry), intent(in) :: entry
+        integer :: level
+        level = 0
+        if (associated(entry%getter) .and. associated(entry%level)) level = entry%level
+    end function wire_level
+
+    !> Words that get and put routines exchange for `level`.
+    pure function level_words(entry, level) result(words)
+        type(registry_entry), intent(in) :: entry
+        integer, intent(in) :: level
+        integer(int64) :: words
+        words = local_words(entry)
+        if (level > 0) words = words/entry%extents(entry%ndims)
+    end function level_words
+
+    !> Point `words` at the full local array; with get and put routines, at a fresh copy in the
+    !> scratch space, of one time level when `level` says so.
+    subroutine resolve(names, number, words, level)
         type(registry), intent(inout) :: names
         integer, intent(in) :: number
         integer(int32), pointer, contiguous, intent(out) :: words(:)
+        integer, intent(in), optional :: level  !! from `wire_level`; 0 or absent: all
         integer(int64) :: n
+        integer :: wanted
 
-        n = local_words(names%entries(number))
+        wanted = 0
+        if (present(level)) wanted = level
+        n = level_words(names%entries(number), wanted)
         if (.not. associated(names%entries(number)%getter)) then
             call c_f_pointer(names%entries(number)%address, words, [n])
             return
@@ -161,17 +186,23 @@ contains
             if (size(names%scratch, kind=int64) < n/2) deallocate (names%scratch)
         end if
         if (.not. associated(names%scratch)) allocate (names%scratch(n/2))
-        call names%entries(number)%getter(trim(names%entries(number)%name), names%scratch(:n/2))
+        call names%entries(number)%getter(trim(names%entries(number)%name), wanted, &
+            names%scratch(:n/2))
         call c_f_pointer(c_loc(names%scratch), words, [n])
     end subroutine resolve
 
     !> After words of `resolve` have been changed: hand them to the model where it needs that.
-    subroutine store(names, number)
+    subroutine store(names, number, level)
         type(registry), intent(in) :: names
         integer, intent(in) :: number
+        integer, intent(in), optional :: level  !! as given to `resolve`
+        integer :: wanted
+
         if (.not. associated(names%entries(number)%putter)) return
-        call names%entries(number)%putter(trim(names%entries(number)%name), &
-            names%scratch(:local_words(names%entries(number))/2))
+        wanted = 0
+        if (present(level)) wanted = level
+        call names%entries(number)%putter(trim(names%entries(number)%name), wanted, &
+            names%scratch(:level_words(names%entries(number), wanted)/2))
     end subroutine store
 
     !> Shape that travels: without halos and without the rotating last dimension.
@@ -201,7 +232,8 @@ contains
         offset = 0
         if (associated(entry%level)) then
             call one_time_level(entry, sizes)
-            offset = (entry%level - 1)*product(int(sizes, int64))
+            ! Get and put routines hand over that level alone.
+            if (wire_level(entry) == 0) offset = (entry%level - 1)*product(int(sizes, int64))
         end if
         inner = sizes
         starts = 0

@@ -22,21 +22,38 @@ module registry_data
     integer, target :: before_first = 0, written = 0, changed = 0, restored = 0
     ! Not a target: reached through routines, as private data of a model would be.
     real(real32) :: hidden(1 - halo:ni + halo, 1 - halo:nj + halo) = 5
+    real(real64) :: hidden_levels(1 - halo:ni + halo, 1 - halo:nj + halo, nz, 2) = 6
 
 contains
 
-    subroutine get_hidden(name, values)
+    subroutine get_hidden(name, level, values)
         character(*), intent(in) :: name
+        integer, intent(in) :: level
         real(real64), intent(out) :: values(:)
-        if (name /= "hidden") error stop "get_hidden was asked for another field"
-        values = reshape(real(hidden, real64), shape(values))
+        if (name == "hidden") then
+            values = reshape(real(hidden, real64), shape(values))
+        else if (name == "hidden_levels" .and. level == 0) then
+            values = reshape(hidden_levels, shape(values))
+        else if (name == "hidden_levels") then
+            values = reshape(hidden_levels(:, :, :, level), shape(values))
+        else
+            error stop "get_hidden was asked for another field"
+        end if
     end subroutine get_hidden
 
-    subroutine put_hidden(name, values)
+    subroutine put_hidden(name, level, values)
         character(*), intent(in) :: name
+        integer, intent(in) :: level
         real(real64), intent(in) :: values(:)
-        if (name /= "hidden") error stop "put_hidden was given another field"
-        hidden = reshape(real(values, real32), shape(hidden))
+        if (name == "hidden") then
+            hidden = reshape(real(values, real32), shape(hidden))
+        else if (name == "hidden_levels" .and. level == 0) then
+            hidden_levels = reshape(values, shape(hidden_levels))
+        else if (name == "hidden_levels") then
+            hidden_levels(:, :, :, level) = reshape(values, shape(hidden_levels(:, :, :, 1)))
+        else
+            error stop "put_hidden was given another field"
+        end if
     end subroutine put_hidden
 
     subroutine count_before_first()
@@ -62,7 +79,8 @@ program registry_model
         bridge_handle, bridge_hooks, bridge_next_step, bridge_open, bridge_parameter, &
         bridge_register, bridge_state, bridge_static, bridge_step_done
     use registry_data, only: before, before_first, changed, count32, count_before_first, &
-        count_changed, count_restored, count_written, flag, get_hidden, halo, hidden, inner32, &
+        count_changed, count_restored, count_written, flag, get_hidden, halo, hidden, &
+        hidden_levels, inner32, &
         levels, mask, ni, nj, now, nz, plane, profile, put_hidden, restored, scalar32, scalar64, &
         tracers, volume32, written
     use, intrinsic :: iso_fortran_env, only: real64
@@ -93,6 +111,8 @@ program registry_model
     call bridge_register(bridge, "now", now, bridge_state)
     call bridge_register(bridge, "before", before, bridge_state)
     call bridge_register(bridge, "hidden", shape(hidden), get_hidden, put_hidden, bridge_state)
+    call bridge_register(bridge, "hidden_levels", shape(hidden_levels), get_hidden, put_hidden, &
+        bridge_state, level=before)
     call bridge_register(bridge, "before_first", before_first, bridge_diagnostic)
     call bridge_register(bridge, "written", written, bridge_diagnostic)
     call bridge_register(bridge, "changed", changed, bridge_diagnostic)
@@ -121,7 +141,8 @@ program registry_model
     end do
     ! The halos are nobody's business but the model's.
     if (any(nint(plane(:0, :)) /= -1) .or. any(nint(plane(ni + 1:, :)) /= -1) .or. &
-        any(nint(hidden(:, :0)) /= 5)) error stop "a halo was touched"
+        any(nint(hidden(:, :0)) /= 5) .or. &
+        any(nint(hidden_levels(:, nj + 1:, :, :)) /= 6)) error stop "a halo was touched"
     call bridge_close(bridge)
     call MPI_Finalize(ierr)
 end program registry_model

@@ -34,6 +34,7 @@ with Session.over_mpi(timeout=60) as session:
         "nam/profile": np.array([4.0, 5.0, 6.0]), "plane": numbers((ny, nx)),
         "volume32": numbers((nz, ny, nx), np.float32), "inner32": numbers((ny, nx), np.int32),
         "levels": numbers((nz, ny, nx)), "tracers": numbers((2, nz, ny, nx)), "hidden": numbers((ny, nx)),
+        "hidden_levels": numbers((nz, ny, nx)),
     }
     session.set(values)
     for name, value in values.items():
@@ -42,8 +43,10 @@ with Session.over_mpi(timeout=60) as session:
     session.advance(1, Recording(()))
     said["hooks after a set"] = [session.get(n) for n in ("before_first", "written", "changed", "restored")]
     said["level after a step"] = [session.get("now"), float(session.get("levels").max())]
+    said["hidden level after a step"] = float(session.get("hidden_levels").max())
     session.advance(1, Recording(()))
     said["level after two"] = [session.get("now"), bool(np.array_equal(session.get("levels"), values["levels"]))]
+    said["hidden level after two"] = bool(np.array_equal(session.get("hidden_levels"), values["hidden_levels"]))
     moved = session.advance(1, Recording(("now", "hidden")))
     said["recorded"] = [moved.fields["now"].tolist(), list(moved.fields["hidden"].shape), moved.steps.tolist()]
     session.restore(start)
@@ -115,6 +118,7 @@ def test_static_logical_array_is_boolean(said: dict) -> None:
         "levels",
         "tracers",
         "hidden",
+        "hidden_levels",
     ],
 )
 def test_values_come_back(said: dict, name: str) -> None:
@@ -124,6 +128,8 @@ def test_values_come_back(said: dict, name: str) -> None:
 def test_rotating_level_is_resolved_at_access(said: dict) -> None:
     assert said["level after a step"] == [2, -1.0]
     assert said["level after two"] == [1, True]
+    assert said["hidden level after a step"] == 6.0
+    assert said["hidden level after two"] is True
 
 
 def test_scalars_and_callbacks_are_recorded(said: dict) -> None:
