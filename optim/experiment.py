@@ -293,13 +293,11 @@ def run_experiment(
     resume: bool = False,
 ) -> ExperimentResult:
     """Tune as the file says with the model behind `session_factory`; the ledger lies in `directory`."""
-    from optim.experiment_toy_ocean import prepare
-
     experiment = read(path)
     with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
         if resume:
             progress(f"resuming: {len(ledger)} finished runs in the ledger")
-        setting = prepare(experiment, session, ledger, directory, progress)
+        setting = _prepared(experiment, session, ledger, directory, progress)
         result = conduct(experiment, setting, progress)
         result.to_run_result().write(directory)
         return result
@@ -313,11 +311,9 @@ def check_experiment_gradient(
     progress: Progress,
 ) -> Iterable[str]:
     """Lines that compare the experiment's gradient at its start with central finite differences of the model."""
-    from optim.experiment_toy_ocean import prepare
-
     experiment = read(path)
     with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
-        setting = prepare(experiment, session, ledger, directory, progress)
+        setting = _prepared(experiment, session, ledger, directory, progress)
         return gradient_check(experiment, setting, progress)
 
 
@@ -355,6 +351,17 @@ def gradient_check(
                 f"    {name:28s} estimator {evaluation.grad[number]: .5e}  differences {reference.grad[number]: .5e}"
             )
     return lines
+
+
+def _prepared(
+    experiment: Experiment, session: Any, ledger: Ledger, directory: Path, progress: Progress
+) -> Setting:
+    """The setting with the model that [model] names."""
+    if experiment.model.get("kind") == "nemo":
+        from optim.experiment_nemo import prepare
+    else:
+        from optim.experiment_toy_ocean import prepare
+    return prepare(experiment, session, ledger, directory, progress)
 
 
 def spin_up(

@@ -35,7 +35,7 @@ def check_gradient(
     for line in check_experiment_gradient(
         experiment,
         directory=directory,
-        session_factory=lambda: live_session(settings.timeout, settings.read_namelist()),
+        session_factory=lambda: live_session(settings.timeout, settings.program.expected()),
         progress=progress_printer(),
     ):
         print(line)

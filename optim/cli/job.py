@@ -13,40 +13,30 @@ from bridge import launch
 from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
 from bridge.models import toy_ocean
-from bridge.namelist import Namelist
+from optim.cli.models import MODEL_FOLDER, ModelProgram, Nemo, ToyOcean
 
 if TYPE_CHECKING:
     from optim.experiment_file import Experiment
 
-MODEL_FOLDER = "model"
-
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What an experiment file says about the model: program, namelist file, ranks, seconds of silence allowed."""
+    """What an experiment file says about the model: program, ranks, seconds of silence allowed."""
 
-    program: str
-    namelist: Path
+    program: ModelProgram
     ranks: int
     timeout: float
 
-    def read_namelist(self) -> Namelist:
-        """The complete namelist: defaults with the file's entries in place."""
-        return toy_ocean.read_namelist(self.namelist)
-
     def prepare(self, directory: Path) -> Path:
         """Fill `directory/model`, where the ranks run."""
-        folder, known = directory / MODEL_FOLDER, self.read_namelist()
-        toy_ocean.steps_done(
-            known, self.namelist.parent
-        )  # a wrong restart file is better found before the job starts
-        toy_ocean.prepare(folder, known, self.namelist.parent)
+        folder = directory / MODEL_FOLDER
+        self.program.prepare(folder)
         return folder
 
     def job(self, server_arguments: Sequence[str], folder: Path) -> launch.Job:
         """This program as the server, and the model in its prepared folder."""
         server = [sys.executable, "-m", "optim.cli", *server_arguments]
-        return launch.server_and_model(server, toy_ocean.argv(self.program), self.ranks, folder)
+        return launch.server_and_model(server, self.program.argv(), self.ranks, folder)
 
 
 def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
@@ -61,12 +51,10 @@ def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
 
 def _check_names(experiment: Experiment, settings: ModelSettings) -> None:
     """ConfigurationError that suggests the nearest for a parameter, field or file that there is not."""
-    known = settings.read_namelist()
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
     for name in names:
-        group, _, entry = name.partition("/")
-        known.check(group, entry)
+        settings.program.check_parameter(name)
     for item in experiment.observations:
         label = f"{experiment.path}: [[observations]]"
         if item.field not in CATALOGUE:
@@ -81,17 +69,38 @@ def _check_names(experiment: Experiment, settings: ModelSettings) -> None:
 
 def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = None) -> ModelSettings:
     """Settings from the [model] table of the experiment file `path`; `ranks` overrides its own."""
-    if "namelist" not in table:
-        raise ConfigurationError(f'{path}: expected a table [model] with namelist = "FILE"')
     settings = ModelSettings(
-        program=_typed(path, table, "program", str, toy_ocean.NAME),
-        namelist=(path.parent / _typed(path, table, "namelist", str, "")).resolve(),
+        program=_program(path, table),
         ranks=_typed(path, table, "ranks", int, 2) if ranks is None else ranks,
         timeout=float(_typed(path, table, "timeout", (int, float), 300.0)),
     )
     if settings.ranks < 1:
         raise ConfigurationError(f"{path}: [model] ranks should be at least 1, got {settings.ranks}")
     return settings
+
+
+_COMMON = {"kind", "ranks", "timeout"}
+_OWN = {"toy_ocean": {"program", "namelist"}, "nemo": {"executable", "directory"}}
+
+
+def _program(path: Path, table: Mapping[str, Any]) -> ModelProgram:
+    kind = table.get("kind", toy_ocean.NAME)
+    if kind not in _OWN:
+        raise ConfigurationError(f"{path}: [model] kind should be one of {sorted(_OWN)}, got {kind!r}")
+    unknown = sorted(set(table) - _COMMON - _OWN[kind])
+    if unknown:
+        known = ", ".join(sorted(_COMMON | _OWN[kind]))
+        raise ConfigurationError(f"{path}: [model] unknown entry {unknown[0]!r}; known: {known}")
+    if kind == "nemo":
+        return Nemo(_file(path, table, "executable"), _file(path, table, "directory"))
+    return ToyOcean(_typed(path, table, "program", str, toy_ocean.NAME), _file(path, table, "namelist"))
+
+
+def _file(path: Path, table: Mapping[str, Any], name: str) -> Path:
+    """A path that counts from the folder of the experiment file."""
+    if name not in table:
+        raise ConfigurationError(f'{path}: expected a table [model] with {name} = "…"')
+    return (path.parent / _typed(path, table, name, str, "")).expanduser().resolve()
 
 
 def _typed(path: Path, table: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:

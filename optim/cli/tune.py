@@ -74,7 +74,7 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
         experiment,
         resume=resume,
         directory=directory,
-        session_factory=lambda: live_session(settings.timeout, settings.read_namelist()),
+        session_factory=lambda: live_session(settings.timeout, settings.program.expected()),
         progress=show,
     ).to_run_result()
     folder = write_report(directory, result)

@@ -22,7 +22,14 @@ import numpy as np
 
 from emulator.tangent_linear import to_matrix
 from optim.cost import Evaluation
-from optim.minimisers.base import BudgetSpent, Ending, MinimiserState, Oracle, first_evaluation, solve_in_bounds
+from optim.minimisers.base import (
+    BudgetSpent,
+    Ending,
+    MinimiserState,
+    Oracle,
+    first_evaluation,
+    solve_in_bounds,
+)
 
 _LITTLE = 0.05  # relative decrease of J that does not count as progress
 _ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked

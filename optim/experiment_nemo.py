@@ -1,0 +1,57 @@
+"""What an experiment needs of NEMO: identity of its runs and start of the window. There is no surrogate of it yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.errors import ConfigurationError
+from bridge.ledger import Ledger
+from bridge.models.nemo import namelists, run_directory, switches
+from bridge.namelist import Namelist
+from bridge.protocol import Role
+from optim.experiment import Progress, Setting, spin_up
+from optim.experiment_file import Experiment
+from optim.forward import Identity
+
+if TYPE_CHECKING:
+    from bridge.session import Session
+
+MODEL_FOLDER = "model"
+
+
+def prepare(
+    experiment: Experiment, session: Session, ledger: Ledger, directory: Path, progress: Progress
+) -> Setting:
+    """The setting of an experiment with the NEMO that runs in `directory`/model behind `session`."""
+    if experiment.window.months or experiment.window.months_held_out:
+        raise ConfigurationError(
+            "[window]: months count in toy_ocean's year of 360 days; for NEMO give days after the initial state"
+        )
+    if experiment.estimator.kind == "surrogate":
+        raise ConfigurationError(
+            '[estimator]: there is no surrogate of NEMO; use kind = "finite-difference" or "ensemble"'
+        )
+    folder = directory / MODEL_FOLDER
+    known = run_directory.read_namelist(folder)
+    program = experiment.path.parent / str(experiment.model["executable"])
+    identity = Identity(
+        executable=run_directory.executable(program.expanduser()),
+        namelist=known.groups,
+        forcing=run_directory.input_files(folder, known),
+    )
+    _check_switches(known, session, progress)
+    snapshot = spin_up(experiment, session, identity, directory, progress)
+    return Setting(model=session, snapshot=snapshot, identity=identity, ledger=ledger)
+
+
+def _check_switches(known: Namelist, session: Session, progress: Progress) -> None:
+    """ConfigurationError for namelist switches under which a rewind would not be exact; warnings as progress."""
+    version = namelists.guess_version(known)
+    saved = {entry.name for entry in session.registration.of_role(Role.STATE)}
+    findings = switches.check(known, version, saved=saved)
+    refused = [str(finding) for finding in findings if finding.severity == switches.REFUSED]
+    if refused:
+        raise ConfigurationError("\n".join([f"{known.source}:", *refused]))
+    for finding in findings:
+        progress(str(finding))
