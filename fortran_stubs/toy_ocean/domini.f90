@@ -38,6 +38,7 @@ contains
         case default
             message = 'namcfg: cn_cfg must be gyre, global or idealised, not '//trim(nam%cfg%cn_cfg)
         end select
+        if (.not. nam%dom%rn_Dt > 0) message = 'namdom: rn_Dt, the time step in s, must be positive'
         if (len(message) > 0) return
         call mpp_init(dom, n(1), n(2), n(3), periodic, nam%mpp, comm, message)
         if (len(message) == 0) call dom_hgr(dom, nam, ncid, message)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.launch import end_session, session_members
+from bridge.guard import end_session, session_members
 
 #: seconds after which a job counts as hung
 TIMEOUT = 60

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.launch import end_session, session_members
+from bridge.guard import end_session, session_members
 from bridge.ledger import Ledger
 
 TIMEOUT = 180
