@@ -358,10 +358,12 @@ def _prepared(
 ) -> Setting:
     """The setting with the model that [model] names."""
     if experiment.model.get("kind") == "nemo":
-        from optim.experiment_nemo import prepare
-    else:
-        from optim.experiment_toy_ocean import prepare
-    return prepare(experiment, session, ledger, directory, progress)
+        from optim import experiment_nemo
+
+        return experiment_nemo.prepare(experiment, session, ledger, directory, progress)
+    from optim import experiment_toy_ocean
+
+    return experiment_toy_ocean.prepare(experiment, session, ledger, directory, progress)
 
 
 def spin_up(

@@ -10,6 +10,7 @@ from bridge.ledger import Ledger
 from bridge.models.nemo import namelists, run_directory, switches
 from bridge.namelist import Namelist
 from bridge.protocol import Role
+from bridge.relaunch import RelaunchedModel
 from optim.experiment import Progress, Setting, spin_up
 from optim.experiment_file import Experiment
 from optim.forward import Identity
@@ -21,9 +22,13 @@ MODEL_FOLDER = "model"
 
 
 def prepare(
-    experiment: Experiment, session: Session, ledger: Ledger, directory: Path, progress: Progress
+    experiment: Experiment,
+    session: Session | RelaunchedModel,
+    ledger: Ledger,
+    directory: Path,
+    progress: Progress,
 ) -> Setting:
-    """The setting of an experiment with the NEMO that runs in `directory`/model behind `session`."""
+    """The setting of an experiment with the NEMO that runs in `directory`/model."""
     if experiment.window.months or experiment.window.months_held_out:
         raise ConfigurationError(
             "[window]: months count in toy_ocean's year of 360 days; for NEMO give days after the initial state"
@@ -40,6 +45,13 @@ def prepare(
         namelist=known.groups,
         forcing=run_directory.input_files(folder, known),
     )
+    if isinstance(session, RelaunchedModel):
+        progress("some parameters take effect at the start of a run only: NEMO is started anew for each run")
+        if experiment.window.spinup_days > 0.0:
+            raise ConfigurationError(
+                "[window]: spinup_days needs a model that can be rewound; let a relaunched NEMO start from a restart"
+            )
+        return Setting(session, session.snapshot(), identity, ledger)
     _check_switches(known, session, progress)
     snapshot = spin_up(experiment, session, identity, directory, progress)
     return Setting(model=session, snapshot=snapshot, identity=identity, ledger=ledger)

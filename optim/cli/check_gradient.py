@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bridge import launch, watch
+from bridge.errors import ConfigurationError
 from optim.cli.job import checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
@@ -23,6 +24,11 @@ def check_gradient(
     """Compare the gradient that EXPERIMENT would use at its start with finite differences of the model."""
     settings = checked_settings(experiment, ranks)
     directory = directory or Path("runs") / f"{experiment.stem}-check"
+    if settings.relaunch:
+        raise ConfigurationError(
+            f"{experiment}: some of its parameters need a relaunch of the model for every run; check-gradient works "
+            "with a running model: leave them out"
+        )
     if not launch.inside_mpi_job():
         directory = launch.make_run_directory(directory)
         folder = settings.prepare(directory)

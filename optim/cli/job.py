@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from bridge import launch
 from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
 from bridge.models import toy_ocean
+from bridge.relaunch import RelaunchedModel
 from optim.cli.models import MODEL_FOLDER, ModelProgram, Nemo, ToyOcean
 
 if TYPE_CHECKING:
@@ -26,12 +27,18 @@ class ModelSettings:
     program: ModelProgram
     ranks: int
     timeout: float
+    relaunch: bool = False  # every run is a job of its own
 
     def prepare(self, directory: Path) -> Path:
         """Fill `directory/model`, where the ranks run."""
         folder = directory / MODEL_FOLDER
         self.program.prepare(folder)
         return folder
+
+    def relaunched(self, folder: Path) -> RelaunchedModel:
+        """The model as one that is started anew for every run."""
+        argv = self.program.argv()
+        return RelaunchedModel(folder, self.program.prepare, argv, self.ranks, self.timeout)
 
     def job(self, server_arguments: Sequence[str], folder: Path) -> launch.Job:
         """This program as the server, and the model in its prepared folder."""
@@ -45,16 +52,15 @@ def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
 
     experiment = experiment_file.read(path)
     settings = model_settings(path, experiment.model, ranks)
-    _check_names(experiment, settings)
-    return settings
-
-
-def _check_names(experiment: Experiment, settings: ModelSettings) -> None:
-    """ConfigurationError that suggests the nearest for a parameter, field or file that there is not."""
+    _check_observations(experiment)
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
-    for name in names:
-        settings.program.check_parameter(name)
+    needed = [name for name in names if settings.program.needs_relaunch(name)]
+    return replace(settings, relaunch=settings.relaunch or bool(needed))
+
+
+def _check_observations(experiment: Experiment) -> None:
+    """ConfigurationError for a field or file that there is not; suggests the nearest field."""
     for item in experiment.observations:
         label = f"{experiment.path}: [[observations]]"
         if item.field not in CATALOGUE:
@@ -73,6 +79,7 @@ def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = Non
         program=_program(path, table),
         ranks=_typed(path, table, "ranks", int, 2) if ranks is None else ranks,
         timeout=float(_typed(path, table, "timeout", (int, float), 300.0)),
+        relaunch=table.get("relaunch") is True,
     )
     if settings.ranks < 1:
         raise ConfigurationError(f"{path}: [model] ranks should be at least 1, got {settings.ranks}")
@@ -80,7 +87,7 @@ def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = Non
 
 
 _COMMON = {"kind", "ranks", "timeout"}
-_OWN = {"toy_ocean": {"program", "namelist"}, "nemo": {"executable", "directory"}}
+_OWN = {"toy_ocean": {"program", "namelist"}, "nemo": {"executable", "directory", "relaunch"}}
 
 
 def _program(path: Path, table: Mapping[str, Any]) -> ModelProgram:

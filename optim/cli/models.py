@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bridge import namelist
 from bridge.errors import ConfigurationError
+from bridge.model import Params
 from bridge.models import toy_ocean
 from bridge.models.nemo import namelists, parameters, run_directory, switches
 from bridge.namelist import Namelist
@@ -17,16 +19,16 @@ MODEL_FOLDER = "model"
 class ModelProgram(Protocol):
     """A program that can be the model of a job."""
 
-    def check_parameter(self, name: str) -> None:
-        """ConfigurationError that suggests the nearest when "group/entry" cannot be set."""
+    def needs_relaunch(self, name: str) -> bool:
+        """Can "group/entry" be set only at the start of a run? ConfigurationError when it cannot be set at all."""
         ...
 
     def expected(self) -> Namelist | None:
         """Values that the running model must have been started with; None: nothing is compared."""
         ...
 
-    def prepare(self, folder: Path) -> None:
-        """Fill the folder in which the ranks run; ConfigurationError for wrong files."""
+    def prepare(self, folder: Path, changes: Params | None = None) -> None:
+        """Fill the folder of the ranks, with `changes` in its namelist; ConfigurationError for wrong files."""
         ...
 
     def argv(self) -> list[str]:
@@ -41,15 +43,16 @@ class ToyOcean:
     program: str
     namelist: Path
 
-    def check_parameter(self, name: str) -> None:
+    def needs_relaunch(self, name: str) -> bool:
         group, _, entry = name.partition("/")
         self.expected().check(group, entry)
+        return False
 
     def expected(self) -> Namelist:
         return toy_ocean.read_namelist(self.namelist)
 
-    def prepare(self, folder: Path) -> None:
-        known, base = self.expected(), self.namelist.parent
+    def prepare(self, folder: Path, changes: Params | None = None) -> None:
+        known, base = namelist.apply(self.expected(), changes or {}), self.namelist.parent
         toy_ocean.steps_done(known, base)  # a wrong restart file is better found before the job starts
         toy_ocean.prepare(folder, known, base)
 
@@ -64,16 +67,17 @@ class Nemo:
     executable: Path
     directory: Path
 
-    def check_parameter(self, name: str) -> None:
+    def needs_relaunch(self, name: str) -> bool:
         version = self._version()
-        way = parameters.how(parameters.parameter(name, version), version, self._known())
-        if way.way != parameters.LIVE:
-            raise ConfigurationError(f"{name} cannot be set in a running NEMO {version}: {way.reason}")
+        how = parameters.how(parameters.parameter(name, version), version, self._known())
+        if how.way == parameters.REFUSED:
+            raise ConfigurationError(f"{name} cannot be tuned in {self.directory}: {how.reason}")
+        return how.way == parameters.RELAUNCH
 
     def expected(self) -> None:
         return None
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path, changes: Params | None = None) -> None:
         run_directory.executable(self.executable)
         # what concerns the rewind depends on what the running model saves: it is checked when it answers
         refused = [
@@ -83,7 +87,7 @@ class Nemo:
         ]
         if refused:
             raise ConfigurationError("\n".join([f"{self.directory}: namelist_cfg", *refused]))
-        run_directory.prepare(folder, self.directory)
+        run_directory.prepare(folder, self.directory, changes)
 
     def argv(self) -> list[str]:
         return [str(run_directory.executable(self.executable))]

@@ -6,8 +6,10 @@ import math
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +19,7 @@ from bridge.ledger_lock import OwnerLock
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.server import enable_float64, live_session, progress_printer
 
+SessionFactory = Callable[[], AbstractContextManager[Any]]
 LEDGER_FOLDER = "ledger"  # as in optim.experiment, whose import would cost this command seconds
 
 
@@ -45,6 +48,12 @@ def tune(
         return
     _refuse_reuse(directory, resume)
     _refuse_busy(directory)
+    if settings.relaunch:
+        directory = launch.make_run_directory(directory)
+        shutil.copyfile(experiment, directory / "experiment.toml")
+        folder = settings.prepare(directory)
+        _conduct(experiment, directory, resume, lambda: nullcontext(settings.relaunched(folder)))
+        return
     job = _prepare(experiment, settings, directory, resume)
     if prepare_only:
         print(shlex.join(launch.mpirun_command(job)))
@@ -62,19 +71,25 @@ def _prepare(experiment: Path, settings: ModelSettings, directory: Path, resume:
 
 
 def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> None:
-    """The server rank: tune, then write the report."""
+    """The server rank of an MPI job."""
+    _refuse_reuse(directory, resume)
+    directory = launch.make_run_directory(directory)
+    expected = settings.program.expected()
+    _conduct(experiment, directory, resume, lambda: live_session(settings.timeout, expected))
+
+
+def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: SessionFactory) -> None:
+    """Tune, then write the report."""
     from optim.experiment import run_experiment
     from optim.report.write import write_report
 
     enable_float64()
-    _refuse_reuse(directory, resume)
-    directory = launch.make_run_directory(directory)
     show = progress_printer()
     result = run_experiment(
         experiment,
         resume=resume,
         directory=directory,
-        session_factory=lambda: live_session(settings.timeout, settings.program.expected()),
+        session_factory=session_factory,
         progress=show,
     ).to_run_result()
     folder = write_report(directory, result)
