@@ -18,7 +18,7 @@ help:
 	@echo "make test    build (optimised and debug) and run every test"
 	@echo "make lint    ruff, mypy, fortitude, strict Fortran 2008 build"
 	@echo "make bench   time the exchange of fields between Fortran and Python"
-	@echo "make docs    regenerate docs/commands.md and check the links of the documentation"
+	@echo "make docs    regenerate docs/commands.md and docs/nemo_parameters.md, check the links of the documentation"
 	@echo "make clean   remove what was built (distclean: the Python environment too)"
 
 # --- set-up: each stamp is redone only when what it depends on changes -------------------------------------------
@@ -94,6 +94,7 @@ bench: install
 
 docs: install
 	$(BIN)/typer optim.cli utils docs --name nemo-bridge --title "Commands" --output docs/commands.md
+	$(BIN)/python scripts/nemo_parameter_table.py
 	$(BIN)/python scripts/check_links.py README.md docs
 
 clean:

@@ -95,8 +95,9 @@ class Condition:
         return any(_same(value, accepted) for value in known for accepted in self.accepted)
 
     def wish(self) -> str:
-        """What it takes: "namzdf/ln_zdftke = .true."."""
-        return f"{' or '.join(self.entries)} = {' or '.join(map(fortran, self.accepted))}"
+        """What it takes: "needs .true."; of several entries, one is enough."""
+        one_of = "one of them " if len(self.entries) > 1 else ""
+        return f"{one_of}needs {' or '.join(map(fortran, self.accepted))}"
 
     def state(self, values: Namelist) -> str:
         """What the namelist says: "namzdf/ln_zdftke = .false."."""

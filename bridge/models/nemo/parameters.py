@@ -133,7 +133,7 @@ def parameter(name: str, version: str | None = None) -> NemoParameter:
 def why_without_effect(one: NemoParameter, values: Namelist) -> list[str]:
     """Reasons why another value changes nothing under this namelist; empty when it matters."""
     reasons = [
-        f"needs {condition.wish()}, here {condition.state(values)}"
+        f"{condition.state(values)} ({condition.wish()})"
         for condition in one.needs
         if condition.holds(values) is False
     ]
@@ -175,9 +175,8 @@ def how(one: NemoParameter, version: str, values: Namelist | None = None) -> How
 
 def _relaunch_reason(one: NemoParameter, blocked: list[Condition], values: Namelist | None) -> str:
     if blocked and values is not None:
-        return "; ".join(
-            f"set while the model runs only with {c.wish()}, here {c.state(values)}" for c in blocked
-        )
+        switches = " and ".join(f"{c.state(values)} ({c.wish()})" for c in blocked)
+        return f"the bridge does not reach it in a running model with {switches}"
     if one.effect == "initialisation":
         return "NEMO uses it at the start of a run only"
     return "the bridge does not reach it in a running model"

@@ -56,7 +56,7 @@ class Finding:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.severity} ({self.concerns}): {self.here}. {self.change}: {self.why}"
+        return f"{self.severity} ({self.concerns}): {self.here}; {self.change}: {self.why}"
 
 
 def check(
@@ -294,7 +294,10 @@ _STATE = (
         unless=_is("namsbc/nn_fsbc", 1),
         change="set nn_fsbc = 1, or relaunch NEMO for each run instead of rewinding",
         why="between two calls of the surface module NEMO keeps means of the surface fields, and the fluxes",
-        state=("sst_m", "sss_m", "ssu_m", "ssv_m", "ssh_m"),
+        state=(
+            *("sst_m", "sss_m", "ssu_m", "ssv_m", "ssh_m"),
+            *("utau", "vtau", "taum", "qns", "qsr", "emp", "sfx"),
+        ),
     ),
     Rule(
         severity=WARNING,
