@@ -72,7 +72,13 @@ def cells(one: NemoParameter) -> tuple[str, ...]:
         one.transform,
         "live" + "".join(f", with {condition(c)}" for c in one.live_when) if one.live else "relaunch",
         effect(one),
-        "; ".join([*map(condition, one.needs), *map(overwritten, one.overwritten_by), *map(cap, one.cap)])
+        "; ".join(
+            [
+                *map(condition, (*one.scheme, *one.needs)),
+                *map(overwritten, one.overwritten_by),
+                *map(cap, one.cap),
+            ]
+        )
         or "always",
     )
 

@@ -16,7 +16,7 @@ from bridge.namelist import Namelist
 _WIDE = 110
 _LEGEND = """\
 set: live = in the running model, with everything that NEMO derived from it; relaunch = NEMO starts anew for it;
-refused = NEMO does not use it; no effect = a scheme that is off.
+refused = NEMO does not use it; off = a scheme that is off; no effect = a scheme that does without it.
 × = a map [j, i] that multiplies a field of the model and is in no namelist."""
 
 
@@ -61,6 +61,7 @@ def describe(one: NemoParameter, version: str | None, values: Namelist | None) -
         "field": one.field,
         "set": how.way,
         "reason": how.reason,
+        "switched_off": registry.switched_off(one, values) if values is not None else [],
         "without_effect": registry.why_without_effect(one, values) if values is not None else [],
         "cautions": registry.cautions(one, values),
     }
@@ -118,8 +119,14 @@ def _cells(row: dict, version: str | None, values: Namelist | None) -> tuple[str
         _number(row, version, values),
         "–" if row["units"] == "1" else row["units"],
         f"{row['lower']:g} … {row['upper']:g}",
-        "no effect" if row["without_effect"] and row["set"] != registry.REFUSED else row["set"],
+        _way(row),
     )
+
+
+def _way(row: dict) -> str:
+    if row["switched_off"]:
+        return "off"
+    return "no effect" if row["without_effect"] and row["set"] != registry.REFUSED else row["set"]
 
 
 def _number(row: dict, version: str | None, values: Namelist | None) -> str:

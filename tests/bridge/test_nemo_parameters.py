@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_each_of_the_measured_parameters_is_live() -> None:
         ('versions = ["4.0"]|versions = ["3.6"]', "versions must be among"),
         ("default = 0.5|defalt = 0.5", "unknown defalt, did you mean default?"),
         ('effect = "each step"|effect = "derived"', "lists derived"),
+        ("[0.0, 1.0]|[0.0]", "range must be"),
         (
             'needs = [{ entry = "namzdf/ln_a", is = 1 }]|needs = [{ entry = "ln_a", is = 1 }]',
             "read group/entry",
@@ -144,6 +146,13 @@ def test_a_parameter_twice_is_refused(tmp_path: Path) -> None:
         registry.parameters(path)
 
 
+def test_live_is_what_the_fortran_registers() -> None:
+    folder = REPOSITORY / "fortran_stubs" / "nemo"
+    sources = "".join(path.read_text() for path in sorted(folder.glob("*.F90")))
+    registered = set(re.findall(r'"(nam\w+/\w+)"', sources))
+    assert {one.name for one in registry.parameters() if one.live} == registered
+
+
 # --- names and versions
 
 
@@ -176,10 +185,15 @@ def test_a_parameter_that_matters_has_no_reason_against_it(orca1: Namelist) -> N
         assert how(name, orca1).way == registry.LIVE
 
 
-def test_a_scheme_that_is_off_is_named_with_what_it_takes(orca1: Namelist) -> None:
+def test_a_scheme_that_is_off_refuses_and_names_its_switch(orca1: Namelist) -> None:
     assert without_effect("namzdf/rn_avts", orca1) == "namzdf/ln_zdfddm = .false. (needs .true.)"
+    refused = how("namzdf/rn_avts", orca1)
+    assert refused.way == registry.REFUSED and "ln_zdfddm = .false." in refused.reason
+
+
+def test_a_scheme_that_does_without_the_parameter_warns(orca1: Namelist) -> None:
     assert without_effect("namsbc_ssr/rn_dqdt", orca1) == "namsbc_ssr/nn_sstr = 0 (needs 1)"
-    warned = how("namzdf/rn_avts", orca1)
+    warned = how("namsbc_ssr/rn_dqdt", orca1)
     assert warned.way == registry.LIVE and "no effect" in warned.warnings[0]
 
 
@@ -191,7 +205,6 @@ def test_a_scheme_that_is_off_is_named_with_what_it_takes(orca1: Namelist) -> No
         ("namzdf/rn_avt0", "ln_zdfiwm"),
         ("namdyn_ldf/rn_Uv", "nn_ahm_ijk_t = -30"),
         ("namtra_ldf/rn_Ld", "nn_aht_ijk_t = 20"),
-        ("namtra_eiv/aeiu", "nn_aei_ijk_t = 21"),
     ],
 )
 def test_what_nemo_overwrites_is_refused_and_says_why(name: str, switch: str, orca1: Namelist) -> None:
@@ -223,8 +236,10 @@ def test_switches_of_other_versions_do_not_count() -> None:
 
 def test_a_live_parameter_may_need_a_relaunch_under_some_switches(orca1: Namelist) -> None:
     assert how("namdrg_bot/rn_Cd0", orca1).way == registry.LIVE
-    linear = how("namdrg_bot/rn_Cd0", Namelist({"namdrg": {"ln_lin": True, "ln_non_lin": False}}))
-    assert linear.way == registry.RELAUNCH and "ln_non_lin = .false. (needs .true.)" in linear.reason
+    linear = how(
+        "namdrg_bot/rn_Cd0", Namelist({"namdrg": {"ln_lin": True, "ln_non_lin": False, "ln_loglayer": False}})
+    )
+    assert linear.way == registry.RELAUNCH and "one of them needs .true." in linear.reason
     assert how("namlbc/rn_shlat", orca1).reason == "NEMO uses it at the start of a run only"
 
 

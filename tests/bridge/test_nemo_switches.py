@@ -50,6 +50,7 @@ def test_a_namelist_made_for_the_bridge_passes(version: str) -> None:
         ({"namrun__nn_write": 48}, "output", "nn_write = -1"),
         ({"namsbc__nn_ice": 2}, "rewind", "relaunch"),
         ({"namsbc__nn_fsbc": 4}, "rewind", "nn_fsbc = 1"),
+        ({"namsbc__nn_fwb": 2}, "rewind", "another nn_fwb"),
         ({"namzdf__ln_zdfgls": True}, "rewind", "relaunch"),
         ({"namberg__ln_icebergs": True}, "rewind", "relaunch"),
         ({"namsto__ln_sto_eos": True}, "rewind", "relaunch"),
@@ -68,7 +69,6 @@ def test_what_the_bridge_cannot_do_without_is_refused(change: dict, concerns: st
         {"namrun__nn_stock": 200},
         {"namrun__ln_rst_list": True},
         {"namhsb__ln_diahsb": True},
-        {"namsbc__nn_fwb": 2},
         {"nambdy__ln_bdy": True},
     ],
 )

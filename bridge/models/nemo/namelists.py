@@ -28,13 +28,14 @@ def read(configuration: str | Path, reference: str | Path | None = None) -> Name
     file and line of a malformed file, and the nearest entry for one that the reference does not know.
     """
     configuration = Path(configuration)
+    own = namelist.read(configuration)
     found = Path(reference) if reference is not None else configuration.with_name("namelist_ref")
     if not found.is_file():
         raise ConfigurationError(
             f"{found}: no such reference namelist; NEMO takes from it every entry that {configuration.name} does "
             "not set. Give the namelist_ref of your NEMO (cfgs/SHARED/namelist_ref)"
         )
-    own, known = namelist.read(configuration), namelist.read(found)
+    known = namelist.read(found)
     merged = {group: dict(entries) for group, entries in known.groups.items()}
     for group, entries in own.groups.items():
         if not isinstance(entries, Mapping):

@@ -47,8 +47,9 @@ class NemoParameter(Parameter):
     """A tunable parameter of NEMO.
 
     `default` per version (none where NEMO insists on a choice); `names` where a version has another "group/entry";
-    `needs` must all hold for it to matter; under `overwritten_by` NEMO ignores its value; `cap` says where it is
-    only a bound. `live`: the bridge sets it in a running model, where `live_when` holds.
+    where `scheme` does not hold, the scheme that reads it is off; where `needs` does not, the scheme does without it;
+    under `overwritten_by` NEMO ignores its value; `cap` says where it is only a bound. `live`: the bridge sets it in
+    a running model, where `live_when` holds.
     """
 
     default: Mapping[str, float]
@@ -57,6 +58,7 @@ class NemoParameter(Parameter):
     effect: str
     derived: tuple[str, ...] = ()
     field: str = ""
+    scheme: tuple[Condition, ...] = ()
     needs: tuple[Condition, ...] = ()
     overwritten_by: tuple[Remark, ...] = ()
     cap: tuple[Remark, ...] = ()
@@ -132,12 +134,12 @@ def parameter(name: str, version: str | None = None) -> NemoParameter:
 
 def why_without_effect(one: NemoParameter, values: Namelist) -> list[str]:
     """Reasons why another value changes nothing under this namelist; empty when it matters."""
-    reasons = [
-        f"{condition.state(values)} ({condition.wish()})"
-        for condition in one.needs
-        if condition.holds(values) is False
-    ]
-    return reasons + _overwritten(one, values)
+    return switched_off(one, values) + _unmet(one.needs, values) + _overwritten(one, values)
+
+
+def switched_off(one: NemoParameter, values: Namelist) -> list[str]:
+    """The switches by which the scheme that reads the parameter is off; empty when it is on."""
+    return _unmet(one.scheme, values)
 
 
 def cautions(one: NemoParameter, values: Namelist | None = None) -> list[str]:
@@ -157,6 +159,8 @@ def how(one: NemoParameter, version: str, values: Namelist | None = None) -> How
         return How(REFUSED, _not_in(one, version))
     warnings: list[str] = cautions(one, values)
     if values is not None:
+        if off := switched_off(one, values):
+            return How(REFUSED, f"{one.name}: {'; '.join(off)}. The scheme that reads it is off")
         if overwritten := _overwritten(one, values):
             return How(REFUSED, f"{one.name}: {'; '.join(overwritten)}. Its value is not used")
         warnings = [
@@ -175,8 +179,7 @@ def how(one: NemoParameter, version: str, values: Namelist | None = None) -> How
 
 def _relaunch_reason(one: NemoParameter, blocked: list[Condition], values: Namelist | None) -> str:
     if blocked and values is not None:
-        switches = " and ".join(f"{c.state(values)} ({c.wish()})" for c in blocked)
-        return f"the bridge does not reach it in a running model with {switches}"
+        return f"the bridge does not reach it in a running model: {'; '.join(_unmet(tuple(blocked), values))}"
     if one.effect == "initialisation":
         return "NEMO uses it at the start of a run only"
     return "the bridge does not reach it in a running model"
@@ -188,6 +191,10 @@ def _takes_effect(one: NemoParameter) -> str:
     if one.effect == "field":
         return one.field
     return "NEMO reads it at each step"
+
+
+def _unmet(conditions: tuple[Condition, ...], values: Namelist) -> list[str]:
+    return [f"{c.state(values)} ({c.wish()})" for c in conditions if c.holds(values) is False]
 
 
 def _overwritten(one: NemoParameter, values: Namelist) -> list[str]:
@@ -204,7 +211,18 @@ def _not_in(one: NemoParameter, version: str) -> str:
 
 _REQUIRED = ("group", "entry", "meaning", "units", "range", "transform", "effect")
 _OPTIONAL = (
-    *("default", "versions", "derived", "field", "needs", "overwritten_by", "cap", "live", "live_when"),
+    *(
+        "default",
+        "versions",
+        "derived",
+        "field",
+        "scheme",
+        "needs",
+        "overwritten_by",
+        "cap",
+        "live",
+        "live_when",
+    ),
     *("names", "kind", "file", "note"),
 )
 
@@ -221,6 +239,7 @@ def _parameter(entry: Mapping[str, Any], place: str) -> NemoParameter:
         default=_per_version(entry.get("default"), versions, place),
         versions=versions,
         derived=tuple(entry.get("derived", ())),
+        scheme=_conditions(entry.get("scheme", ()), place),
         needs=_conditions(entry.get("needs", ()), place),
         overwritten_by=_remarks(entry.get("overwritten_by", ()), place),
         cap=_remarks(entry.get("cap", ()), place),

@@ -225,10 +225,10 @@ _SUMS = (
         state=("todelay_fwb",),
     ),
     Rule(
-        severity=WARNING,
+        severity=REFUSED,
         concerns=REWIND,
         when=(_is("namsbc/nn_fwb", 2),),
-        change="keep runs within one year, or set another nn_fwb",
+        change="set another nn_fwb, or relaunch NEMO for each run instead of rewinding",
         why="the freshwater correction changes at the turn of the year and is not rewound",
         state=("a_fwb",),
     ),
