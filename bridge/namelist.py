@@ -22,6 +22,8 @@ import numpy as np
 from bridge.errors import ConfigurationError
 from bridge.model import Params
 
+#: groups that NEMO reads once per open boundary
+_REPEATED = {"nambdy_index", "nambdy_dta"}
 _GROUP_START = re.compile(r"^\s*[&$]\s*(\w+)")
 _GROUP_END = re.compile(r"^\s*(/|[&$]end\b)", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"^\s*[a-z]\w*\s*(\([^)]*\)\s*)?(%\s*\w+\s*)*=", re.IGNORECASE)
@@ -188,6 +190,7 @@ def _parse(path: Path) -> dict[str, dict[str, Any]]:
     return {
         group.lower(): {n.lower(): deepcopy(v) for n, v in entries.items()}
         for group, entries in parsed.items()
+        if isinstance(entries, Mapping)  # of a repeated group, which holds no parameter, the file keeps all
     }
 
 
@@ -213,7 +216,7 @@ def _check_shape(path: Path, text: str) -> None:
                     f"group &{start.group(1)} starts but &{group} of line {opened} is not closed by '/'",
                 )
             group, opened, assigned = start.group(1).lower(), number, False
-            if group in seen:
+            if group in seen and group not in _REPEATED:
                 refuse(number, f"group &{group} is given twice (first on line {seen[group]})")
             seen[group] = number
             code = code[start.end() :]

@@ -28,6 +28,7 @@ class ModelSettings:
     ranks: int
     timeout: float
     relaunch: bool = False  # every run is a job of its own
+    warnings: tuple[str, ...] = ()  # about the parameters that the experiment tunes
 
     def prepare(self, directory: Path) -> Path:
         """Fill `directory/model`, where the ranks run."""
@@ -55,8 +56,12 @@ def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
     _check_observations(experiment)
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
-    needed = [name for name in names if settings.program.needs_relaunch(name)]
-    return replace(settings, relaunch=settings.relaunch or bool(needed))
+    ways = [settings.program.way_to(name) for name in names]
+    return replace(
+        settings,
+        relaunch=settings.relaunch or any(way.relaunch for way in ways),
+        warnings=tuple(warning for way in ways for warning in way.warnings),
+    )
 
 
 def _check_observations(experiment: Experiment) -> None:

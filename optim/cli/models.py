@@ -16,11 +16,19 @@ from bridge.namelist import Namelist
 MODEL_FOLDER = "model"
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a parameter gets a new value: at the start of a run only, or at any time; what a user should know."""
+
+    relaunch: bool = False
+    warnings: tuple[str, ...] = ()
+
+
 class ModelProgram(Protocol):
     """A program that can be the model of a job."""
 
-    def needs_relaunch(self, name: str) -> bool:
-        """Can "group/entry" be set only at the start of a run? ConfigurationError when it cannot be set at all."""
+    def way_to(self, name: str) -> Way:
+        """How "group/entry" gets a new value; ConfigurationError when it cannot."""
         ...
 
     def expected(self) -> Namelist | None:
@@ -43,10 +51,10 @@ class ToyOcean:
     program: str
     namelist: Path
 
-    def needs_relaunch(self, name: str) -> bool:
+    def way_to(self, name: str) -> Way:
         group, _, entry = name.partition("/")
         self.expected().check(group, entry)
-        return False
+        return Way()
 
     def expected(self) -> Namelist:
         return toy_ocean.read_namelist(self.namelist)
@@ -67,12 +75,17 @@ class Nemo:
     executable: Path
     directory: Path
 
-    def needs_relaunch(self, name: str) -> bool:
+    def way_to(self, name: str) -> Way:
         version = self._version()
-        how = parameters.how(parameters.parameter(name, version), version, self._known())
+        parameter = parameters.parameter(name, version)
+        how = parameters.how(parameter, version, self._known())
         if how.way == parameters.REFUSED:
             raise ConfigurationError(f"{name} cannot be tuned in {self.directory}: {how.reason}")
-        return how.way == parameters.RELAUNCH
+        if parameter.file != "namelist":
+            raise ConfigurationError(
+                f"{name} belongs to the sea ice's namelist ({parameter.file}), in which nemo-bridge changes nothing"
+            )
+        return Way(how.way == parameters.RELAUNCH, how.warnings)
 
     def expected(self) -> None:
         return None

@@ -48,6 +48,8 @@ def tune(
         return
     _refuse_reuse(directory, resume)
     _refuse_busy(directory)
+    for warning in settings.warnings:
+        print(f"nemo-bridge: warning: {warning}", file=sys.stderr)
     if settings.relaunch:
         directory = launch.make_run_directory(directory)
         shutil.copyfile(experiment, directory / "experiment.toml")

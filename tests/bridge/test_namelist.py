@@ -127,3 +127,14 @@ def test_wire_names_go_both_ways() -> None:
     assert namelist.unflatten(namelist.flatten(params)) == params
     with pytest.raises(ConfigurationError, match="group/entry"):
         namelist.unflatten({"rn_ediff": 1.0})
+
+
+def test_a_group_may_be_repeated_where_the_model_reads_it_repeatedly(tmp_path: Path) -> None:
+    path = tmp_path / "namelist_cfg"
+    segment = "&nambdy_index\n ctypebdy = 'N'\n/\n"
+    path.write_text(f"{segment}&namzdf\n rn_avt0 = 1e-5\n/\n{segment}")
+    known = namelist.read(path)
+    assert known.value("namzdf", "rn_avt0") == 1e-5
+    written = namelist.write(namelist.apply(known, {"namzdf": {"rn_avt0": 2e-5}}), tmp_path / "tuned")
+    assert written.read_text().count("ctypebdy") == 2
+    assert namelist.read(written).value("namzdf", "rn_avt0") == 2e-5
