@@ -19,13 +19,14 @@ module bridge_client
     use bridge_protocol, only: bridge_diagnostic, bridge_forcing, bridge_parameter, &
         bridge_state, bridge_static
     use bridge_registration, only: bridge_register
+    use bridge_registry, only: bridge_getter, bridge_putter
     use bridge_verbs, only: obey, report_step
     implicit none
     private
 
-    public :: bridge_handle
+    public :: bridge_handle, bridge_getter, bridge_putter
     public :: bridge_open, bridge_grid, bridge_register, bridge_next_step, bridge_step_done
-    public :: bridge_close, bridge_hooks, bridge_coupled
+    public :: bridge_close, bridge_hooks, bridge_coupled, bridge_stopped, bridge_no_snapshots
     public :: bridge_parameter, bridge_state, bridge_forcing, bridge_diagnostic, bridge_static
 
 contains
@@ -107,6 +108,20 @@ contains
         logical :: coupled
         coupled = bridge%coupled
     end function bridge_coupled
+
+    !> Has the server let the model go?
+    pure function bridge_stopped(bridge) result(stopped)
+        type(bridge_handle), intent(in) :: bridge
+        logical :: stopped
+        stopped = bridge%stopped
+    end function bridge_stopped
+
+    !> The registered state is not all that the next step reads: snapshots are refused with `reason`.
+    subroutine bridge_no_snapshots(bridge, reason)
+        type(bridge_handle), intent(inout) :: bridge
+        character(*), intent(in) :: reason
+        bridge%no_snapshots = reason
+    end subroutine bridge_no_snapshots
 
     !> Is there another step to compute? Obeys the server until it wants one. On entry `step` is the
     !> last completed step, on return the one to compute; a restore in between rewinds it.

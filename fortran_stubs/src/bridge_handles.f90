@@ -22,6 +22,7 @@ module bridge_handles
         type(snapshot_slot), allocatable :: slots(:)
         character(name_length) :: model = "", version = ""
         character(message_length) :: error = ""  !! left by a call without stat
+        character(message_length) :: no_snapshots = ""  !! why the model cannot take any
         procedure(bridge_hook), pointer, nopass :: parameters_changed => null()
         procedure(bridge_hook), pointer, nopass :: after_restore => null()
         procedure(bridge_hook), pointer, nopass :: before_first_step => null()

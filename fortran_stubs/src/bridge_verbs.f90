@@ -42,8 +42,9 @@ contains
         case (verb_run)
             call start_run(bridge, request, step)
         case (verb_snapshot)
-            call take_snapshot(bridge%slots, int(request%argument), bridge%names, &
-                int(step, int64), message)
+            message = bridge%no_snapshots
+            if (message == "") call take_snapshot(bridge%slots, int(request%argument), &
+                bridge%names, int(step, int64), message)
             call answer(bridge, request, message, step, with_hash=.true.)
         case (verb_restore)
             call restore(bridge, request, step)

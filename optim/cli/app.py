@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from optim.cli import bench, check_gradient, parameters, report, run, tune
+from optim.cli import bench, check_gradient, nemo, parameters, report, run, tune
 
 _HELP = """Tune the parameters of a Fortran ocean model: real forward runs over MPI, approximate gradients.
 
@@ -18,6 +18,7 @@ app.command("check-gradient")(check_gradient.check_gradient)
 app.command("parameters")(parameters.parameters)
 app.command("report")(report.report)
 app.add_typer(bench.app, name="bench")
+app.add_typer(nemo.app, name="nemo")
 
 
 @app.callback()

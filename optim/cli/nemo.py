@@ -1,0 +1,70 @@
+"""`nemo-bridge nemo`: the bridge in a NEMO configuration, and whether an executable answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.models.nemo import install as installation
+from bridge.models.nemo.version import Configuration, read_configuration
+
+app = typer.Typer(
+    help="Put the bridge into a NEMO configuration, and ask whether it answers.", no_args_is_help=True
+)
+
+
+@app.command()
+def install(
+    folder: Annotated[Path, typer.Argument(metavar="CONFIG_DIR", help="NEMO/cfgs/NAME or NEMO/tests/NAME")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the diff and change nothing")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="take everything out again")] = False,
+) -> None:
+    """Put our sources and call lines into MY_SRC of a configuration; compile it with makenemo afterwards.
+
+    The diff is printed first. NEMO's own tree is only read. A second time changes nothing.
+    """
+    configuration = read_configuration(folder)
+    plan = installation.plan_removal if remove else installation.plan_install
+    changes = plan(configuration)
+    sys.stdout.write(installation.diff(changes))
+    if not changes:
+        print(f"nothing to do: {configuration.own_sources} is as it should be")
+        return
+    if dry_run:
+        print(f"NEMO {configuration.version}: {len(changes)} files would change (--dry-run)")
+        return
+    installation.apply(configuration, changes, removing=remove)
+    _report(configuration, len(changes), remove)
+
+
+def _report(configuration: Configuration, changed: int, removed: bool) -> None:
+    print(f"NEMO {configuration.version}: {changed} files changed in {configuration.own_sources}")
+    if removed:
+        return
+    counts = installation.count_lines(configuration)
+    print("lines inserted: " + ", ".join(f"{name} {number}" for name, number in counts.items()))
+    foreign = sorted(configuration.keys & {"key_xios", "key_iomput", "key_oasis3"})
+    if foreign:
+        print(
+            f"nemo-bridge: warning: with {', '.join(foreign)} NEMO gets its communicator from another library and the "
+            "bridge stands aside; compile without it",
+            file=sys.stderr,
+        )
+
+
+@app.command()
+def check(
+    exe: Annotated[Path, typer.Option("--exe", help="NEMO executable, compiled after an installation")],
+    directory: Annotated[
+        Path, typer.Option("--directory", help="run directory with namelists and input files")
+    ],
+    ranks: Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks of NEMO")] = 1,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for NEMO's first step")] = 300.0,
+) -> None:
+    """Does the executable answer? Its version, grid, precision, fields and parameters."""
+    from optim.cli.nemo_check import run_check
+
+    raise typer.Exit(run_check(exe, directory, ranks, timeout))
