@@ -9,7 +9,7 @@ FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o 
 LINT_FLAGS  := -std=f2008 -Wall -Wextra -Werror -O1
 PYTEST_FLAGS ?=
 
-.PHONY: help install demo twin test test-fast lint format bench docs clean distclean
+.PHONY: help install demo twin test test-fast test-nemo lint format bench docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -77,6 +77,11 @@ test: install build/debug/.stamp
 
 test-fast: install build/debug/.stamp
 	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m pytest -m "not slow" $(PYTEST_FLAGS)
+
+# With a NEMO that you have built after `nemo-bridge nemo install`; see docs/nemo.md.
+test-nemo: install
+	@test -n "$(NEMO_EXE)" -a -n "$(NEMO_RUN_DIR)" || { echo "give NEMO_EXE=… NEMO_RUN_DIR=…"; exit 2; }
+	NEMO_EXE="$(NEMO_EXE)" NEMO_RUN_DIR="$(NEMO_RUN_DIR)" $(BIN)/python -m pytest tests/nemo -s $(PYTEST_FLAGS)
 
 lint: $(STAMP)/python $(STAMP)/fortran-lint
 	$(BIN)/ruff check .

@@ -1,0 +1,103 @@
+"""The server of the tests with real NEMO: `server.py TASK FOLDER`, one task per function.
+
+It reads FOLDER/settings.json and leaves what it found in FOLDER/found.json and found.npz.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.model import Recording
+from bridge.session import Session
+
+FIELDS = ("thetao", "so", "uo", "vo", "zos")
+Found = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def describe(session: Session, settings: dict[str, Any]) -> Found:
+    """Who answers, and what a record holds."""
+    card = session.describe()
+    run = session.advance(2, Recording(("tos", "thetao"), 1))
+    return {
+        "name": card.name,
+        "version": card.version,
+        "shape": [card.grid.nz, card.grid.ny, card.grid.nx],
+        "fields": sorted(card.fields),
+        "parameters": sorted(card.parameters),
+        "steps": run.steps.tolist(),
+    }, {
+        "tmask": card.grid.tmask,
+        "tos": run.fields["tos"],
+        "thetao": run.fields["thetao"],
+        "surface": session.get("thetao")[0],
+    }
+
+
+def rewind(session: Session, settings: dict[str, Any]) -> Found:
+    """The same run again: at once, after other parameters, after blow-ups, after an exchange through a file."""
+    steps = settings["steps"]
+    record = Recording(FIELDS, settings["every"])
+    start = session.snapshot()
+    first = session.run({}, start, steps, record)
+    nx, ny = session.registration.global_shape[:2]
+    found: dict[str, Any] = {"outcome": first.outcome.kind.value}
+
+    def compare(name: str, run: Any) -> None:
+        found[name] = {f: float(np.abs(run.fields[f] - first.fields[f]).max()) for f in FIELDS}
+
+    compare("again", session.run({}, start, steps, record))
+    compare("other parameters", session.run(settings["params"], start, steps, record))
+    compare("after other parameters", session.run({}, start, steps, record))
+    wind = session.run({"namsbc": {"utau": np.full((ny, nx), settings["wind"])}}, start, steps, record)
+    found["too much wind"] = [wind.outcome.kind.value, wind.outcome.step]
+    session.restore(start)
+    session.set({"uo": np.full_like(session.get("uo"), 50.0)})
+    wild = session.advance(steps, record)
+    found["wild currents"] = [wild.outcome.kind.value, wild.outcome.step]
+    compare("after blow-ups", session.run({}, start, steps, record))
+    saved = session.save(start, Path(sys.argv[2]) / "snapshot")
+    session.drop(start)
+    compare("from a file", session.run({}, session.load(saved.path, saved), steps, record))
+    return found, {}
+
+
+def parameters(session: Session, settings: dict[str, Any]) -> Found:
+    """A run with each of `settings["runs"]` = {label: {"group/entry": value or uniform map}}: the last T of each."""
+    start = session.snapshot()
+    nx, ny = session.registration.global_shape[:2]
+    known, arrays = session.parameters, {}
+    reference = session.run({}, start, settings["steps"], Recording(("thetao",), settings["steps"]))
+    arrays["reference"] = reference.fields["thetao"][-1]
+    for label, values in settings["runs"].items():
+        params: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            group, _, entry = name.partition("/")
+            is_map = isinstance(known.get(name), np.ndarray)
+            params.setdefault(group, {})[entry] = np.full((ny, nx), value) if is_map else value
+        run = session.run(params, start, settings["steps"], Recording(("thetao",), settings["steps"]))
+        assert run.outcome.completed, (label, run.outcome)
+        arrays[label.replace("/", " ")] = run.fields["thetao"][-1]
+    again = session.run({}, start, settings["steps"], Recording(("thetao",), settings["steps"]))
+    back = bool(np.array_equal(again.fields["thetao"][-1], arrays["reference"]))
+    return {"step": int(reference.outcome.step), "known": sorted(known), "back to the reference": back}, arrays
+
+
+def state(session: Session, settings: dict[str, Any]) -> Found:
+    """The state at the start, after it was read, disturbed and written back."""
+    fields = {name: session.get(name) for name in FIELDS}
+    session.set({name: values + 1.0 for name, values in fields.items()})
+    session.set(fields)
+    return {}, fields | {f"{name} again": session.get(name) for name in FIELDS}
+
+
+if __name__ == "__main__":
+    task, folder = sys.argv[1], Path(sys.argv[2])
+    with Session.over_mpi(timeout=300) as live:
+        said, made = globals()[task](live, json.loads((folder / "settings.json").read_text()))
+    np.savez(folder / "found.npz", **made)
+    (folder / "found.json").write_text(json.dumps(said))

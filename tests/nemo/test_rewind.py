@@ -1,0 +1,43 @@
+"""Rewinding real NEMO: the same bits again, whatever happened in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.nemo
+
+SETTINGS = {
+    "steps": 40,
+    "every": 10,
+    "params": {"namzdf_tke": {"rn_ediff": 0.13, "rn_ebb": 80.0}, "namtra_qsr": {"rn_abs": 0.62}},
+    "wind": 1e5,
+}
+
+
+def test_description_and_record(nemo, tmp_path: Path, ranks: int) -> None:
+    found = nemo.drive(tmp_path, "describe", ranks=ranks)
+    print(found["name"], found["version"], found["shape"], len(found["fields"]), "fields", len(found["parameters"]))
+    assert found["name"] == "nemo"
+    assert found["tmask"].sum() > 0 and list(found["tmask"].shape) == found["shape"]
+    assert np.array_equal(found["tos"][-1], found["thetao"][-1][0])
+    assert np.array_equal(found["tos"][-1], found["surface"])
+    assert len(found["steps"]) == 2
+
+
+def test_rewind_is_exact(nemo, tmp_path: Path, ranks: int) -> None:
+    found = nemo.drive(tmp_path, "rewind", SETTINGS, ranks)
+    print(found)
+    assert found["outcome"] == "completed"
+    assert max(found["other parameters"].values()) > 0  # else nothing was tested
+    assert found["too much wind"][0] == "blew up" and found["wild currents"][0] == "blew up"
+    for run in ("again", "after other parameters", "after blow-ups", "from a file"):
+        assert found[run] == dict.fromkeys(found[run], 0.0), run
+
+
+def test_state_is_read_and_written(nemo, tmp_path: Path, ranks: int) -> None:
+    found = nemo.drive(tmp_path, "state", ranks=ranks)
+    for name in [name for name in found if name.endswith(" again")]:
+        assert np.array_equal(found[name], found[name.removesuffix(" again")]), name
