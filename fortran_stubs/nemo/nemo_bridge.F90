@@ -10,7 +10,9 @@ module nemo_bridge
     use bridge_client, only: bridge_close, bridge_coupled, bridge_handle, bridge_hooks, &
         bridge_next_step, bridge_open, bridge_step_done, bridge_stopped
     use in_out_manager
+#if NEMO_BRIDGE_VERSION >= 50
     use lib_mpp, only: ln_mppdelay
+#endif
     use mpi, only: MPI_COMM_WORLD
     use nemo_bridge_diagnostics, only: register_diagnostics
     use nemo_bridge_eddies, only: complete_eddy_maps, eddies_of_this_step, refresh_eddies, &
@@ -107,10 +109,12 @@ contains
         ln_rst_list = .false.
         sn_cfctl%l_runstat = .true.
         sn_cfctl%ptimincr = 1
+#if NEMO_BRIDGE_VERSION >= 50
         ln_mppdelay = .false.
+#endif
         if (lwp) write (numout, "(/, a, /, a)") &
             " nemo_bridge : a server drives this run: nn_itend, nn_write = -1, nn_stock = -1,", &
-            " ~~~~~~~~~~~   sn_cfctl%l_runstat = T and ln_mppdelay = F are set by the bridge"
+            " ~~~~~~~~~~~   sn_cfctl%l_runstat = T (5.0: ln_mppdelay = F) are set by the bridge"
     end subroutine let_server_drive
 
 #if NEMO_BRIDGE_VERSION >= 42

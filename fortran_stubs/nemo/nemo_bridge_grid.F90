@@ -1,8 +1,8 @@
 #include "nemo_bridge_version.h90"
 !> Where the tile of this rank lies in the global grid, and NEMO's mesh and masks.
 !>
-!> The global grid is the one that NEMO's files have since 4.2: without halos. In 4.0, whose global
-!> grid counts one row of halo on each side, the outermost rows do not travel.
+!> The global grid is the one that NEMO's restart files have. In 4.0 it has the outermost rows of
+!> the domain in it, so that the tiles at its edges have no halo there.
 module nemo_bridge_grid
     use, intrinsic :: iso_fortran_env, only: real64
     use bridge_client, only: bridge_grid, bridge_handle, bridge_static
@@ -25,33 +25,29 @@ contains
 
     subroutine describe_grid(bridge)
         type(bridge_handle), intent(inout) :: bridge
-        integer :: nx, ny
         real(real64) :: step
         character(4) :: fold
 
         fold = "none"
 #if NEMO_BRIDGE_VERSION == 40
-        first_i = 1 + nn_hls
-        last_i = jpi - nn_hls
-        first_j = 1 + nn_hls
-        last_j = jpj - nn_hls
-        nx = jpiglo - 2*nn_hls
-        ny = jpjglo - 2*nn_hls
+        first_i = nldi
+        last_i = nlei
+        first_j = nldj
+        last_j = nlej
         step = real(rdt, real64)
         if (jperio == 3 .or. jperio == 4) fold = "T"
         if (jperio == 5 .or. jperio == 6) fold = "F"
-        call bridge_grid(bridge, [nx, ny, jpk], [nimpp, njmpp], tile(), nn_hls, step, &
-            [any(jperio == [1, 4, 6, 7]), any(jperio == [2, 7])], fold)
+        call bridge_grid(bridge, [jpiglo, jpjglo, jpk], [mig(nldi), mjg(nldj)], tile(), nn_hls, &
+            step, [any(jperio == [1, 4, 6, 7]), any(jperio == [2, 7])], fold, [jpi, jpj], &
+            [nldi, nldj])
 #else
         first_i = Nis0
         last_i = Nie0
         first_j = Njs0
         last_j = Nje0
-        nx = Ni0glo
-        ny = Nj0glo
         step = real(rn_Dt, real64)
         if (l_NFold) fold = c_NFtype
-        call bridge_grid(bridge, [nx, ny, jpk], [nimpp, njmpp], tile(), nn_hls, step, &
+        call bridge_grid(bridge, [Ni0glo, Nj0glo, jpk], [nimpp, njmpp], tile(), nn_hls, step, &
             [l_Iperio, l_Jperio], fold)
 #endif
     end subroutine describe_grid

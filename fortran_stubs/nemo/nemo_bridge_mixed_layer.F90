@@ -6,6 +6,7 @@ module nemo_bridge_mixed_layer
     use nemo_bridge_grid, only: first_i, first_j, last_i, last_j
     use nemo_bridge_visitor, only: item, visitor
     use par_kind, only: wp
+    use par_oce, only: jpi, jpj
     use phycst, only: grav, omega, rad
 #if NEMO_BRIDGE_VERSION == 40
     use phycst, only: rho0 => rau0
@@ -48,8 +49,8 @@ contains
         r1_ft(:, :) = 1._wp/sqrt(ff_t(:, :)*ff_t(:, :) + z1_t2)
         time_in_fields = rn_time
         if (nn_mle /= 0) return
-        do jj = first_j, last_j + 1
-            do ji = first_i, last_i + 1
+        do jj = max(2, first_j), min(jpj, last_j + 1)
+            do ji = max(2, first_i), min(jpi, last_i + 1)
                 zfu = (ff_f(ji, jj) + ff_f(ji, jj - 1))*0.5_wp
                 zfv = (ff_f(ji, jj) + ff_f(ji - 1, jj))*0.5_wp
                 rfu(ji, jj) = sqrt(zfu*zfu + z1_t2)

@@ -127,7 +127,7 @@ contains
         on_tile = .true.
         if (size(extents) >= 2) on_tile = &
             all(extents(:2) == v%bridge%grid%tile_shape) .or. &
-            all(extents(:2) == v%bridge%grid%tile_shape + 2*v%bridge%grid%halo)
+            all(extents(:2) == v%bridge%grid%local_shape)
         if (on_tile) then
             call bridge_register(v%bridge, name, extents, v%get, v%put, v%role, point, units, level)
         else

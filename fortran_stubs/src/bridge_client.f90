@@ -57,7 +57,7 @@ contains
 
     !> Tell where this rank's tile lies in the global grid. Before registering arrays.
     subroutine bridge_grid(bridge, global_shape, tile_start, tile_shape, halo, time_step, &
-        periodic, fold, stat, errmsg)
+        periodic, fold, local_shape, inner_start, stat, errmsg)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: global_shape(3)           !! nx, ny, nz
         integer, intent(in) :: tile_start(2)             !! global (i, j) of the first inner cell
@@ -66,6 +66,9 @@ contains
         real(real64), intent(in) :: time_step            !! s
         logical, intent(in), optional :: periodic(2)     !! in i, in j
         character(*), intent(in), optional :: fold       !! north fold: "none", "T" or "F"
+        integer, intent(in), optional :: local_shape(2)  !! cells of local arrays with their halos,
+        integer, intent(in), optional :: inner_start(2)  !! and (i, j) there of the first inner one,
+        !! when the halo is not the same on all sides
         integer, intent(out), optional :: stat
         character(*), intent(inout), optional :: errmsg
         character(message_length) :: message
@@ -80,6 +83,14 @@ contains
         bridge%grid%tile_start = tile_start
         bridge%grid%tile_shape = tile_shape
         bridge%grid%halo = halo
+        bridge%grid%local_shape = tile_shape + 2*halo
+        bridge%grid%inner_start = halo + 1
+        if (present(local_shape)) bridge%grid%local_shape = local_shape
+        if (present(inner_start)) bridge%grid%inner_start = inner_start
+        if (any(bridge%grid%inner_start + tile_shape - 1 > bridge%grid%local_shape) .or. &
+            any(bridge%grid%inner_start < 1)) then
+            message = "the inner cells do not lie in the local arrays: see local_shape, inner_start"
+        end if
         bridge%grid%time_step = time_step
         if (present(periodic)) bridge%grid%periodic = periodic
         if (present(fold)) bridge%grid%fold = fold
@@ -116,7 +127,7 @@ contains
         stopped = bridge%stopped
     end function bridge_stopped
 
-    !> The registered state is not all that the next step reads: snapshots are refused with `reason`.
+    !> The registered state is not all that a step reads: snapshots are refused with `reason`.
     subroutine bridge_no_snapshots(bridge, reason)
         type(bridge_handle), intent(inout) :: bridge
         character(*), intent(in) :: reason

@@ -22,14 +22,14 @@ module bridge_registry
         subroutine bridge_getter(name, level, values)
             import :: real64
             character(*), intent(in) :: name
-            integer, intent(in) :: level  !! 0: the full array; else this index of the last dimension
+            integer, intent(in) :: level  !! 0: the full array, else one index of its last dimension
             real(real64), intent(out) :: values(:)
         end subroutine bridge_getter
         !> Copy `values`, the local array with i running fastest, into the model's data.
         subroutine bridge_putter(name, level, values)
             import :: real64
             character(*), intent(in) :: name
-            integer, intent(in) :: level  !! 0: the full array; else this index of the last dimension
+            integer, intent(in) :: level  !! 0: the full array, else one index of its last dimension
             real(real64), intent(in) :: values(:)
         end subroutine bridge_putter
     end interface
@@ -40,6 +40,8 @@ module bridge_registry
         integer :: tile_start(2) = 1           !! global (i, j) of the first inner cell, from 1
         integer :: tile_shape(2) = 0           !! inner cells of this rank
         integer :: halo = 0                    !! width of the halo of arrays that have one
+        integer :: local_shape(2) = 0          !! cells of arrays with a halo
+        integer :: inner_start(2) = 1          !! local (i, j) of the first inner cell there
         logical :: periodic(2) = .false.       !! in i, in j
         character(4) :: fold = "none"          !! north fold: none, T or F pivot
         real(real64) :: time_step = 0.0_real64  !! s
@@ -54,7 +56,8 @@ module bridge_registry
         integer(int32) :: dtype = dtype_real64
         integer :: ndims = 0
         integer :: extents(max_rank) = 1       !! of the full local array
-        integer :: halo = 0                    !! of this array: 0 or the grid's
+        integer :: before(2) = 0               !! cells before the inner ones, in i and j
+        integer :: inner(2) = 0                !! inner cells
         logical :: tiled = .false.             !! lies on the horizontal grid
         integer, pointer :: level => null()    !! current index of the last dimension, if rotating
         type(c_ptr) :: address = c_null_ptr
@@ -110,9 +113,9 @@ contains
         if (message /= "" .or. entry%ndims - merge(1, 0, associated(entry%level)) < 2) return
         if (.not. grid%known) then
             message = "call bridge_grid before registering the array '"//trim(entry%name)//"'"
-        else if (all(entry%extents(:2) == grid%tile_shape + 2*grid%halo)) then
+        else if (all(entry%extents(:2) == grid%local_shape)) then
             entry%tiled = .true.
-            entry%halo = grid%halo
+            entry%before = grid%inner_start - 1
         else if (all(entry%extents(:2) == grid%tile_shape)) then
             entry%tiled = .true.
         else
@@ -121,6 +124,7 @@ contains
                 grid%tile_shape(1), " by ", grid%tile_shape(2), &
                 ": register the tile itself or the tile with halos of width ", grid%halo
         end if
+        entry%inner = grid%tile_shape
     end subroutine place_on_grid
 
     !> Number of the entry called `name`, 0 if there is none.
@@ -214,7 +218,7 @@ contains
         if (associated(entry%level)) ndims = ndims - 1
         extents = 0
         extents(:ndims) = entry%extents(:ndims)
-        if (entry%tiled) extents(:2) = extents(:2) - 2*entry%halo
+        if (entry%tiled) extents(:2) = entry%inner
     end subroutine wire_extents
 
     !> Where in the full local array the words that travel lie.
@@ -238,8 +242,8 @@ contains
         inner = sizes
         starts = 0
         if (.not. entry%tiled) return
-        inner(:2) = sizes(:2) - 2*entry%halo*[element_words(entry), 1]
-        starts(:2) = entry%halo*[element_words(entry), 1]
+        inner(:2) = entry%inner*[element_words(entry), 1]
+        starts(:2) = entry%before*[element_words(entry), 1]
     end subroutine wire_place
 
     !> Reduce the sizes of all time levels to those of one.

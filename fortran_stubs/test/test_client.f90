@@ -71,6 +71,8 @@ contains
         level = 2
         grid%tile_shape = [4, 3]
         grid%halo = 1
+        grid%local_shape = [6, 5]
+        grid%inner_start = [2, 2]
         grid%known = .true.
         entry%name = "t"
         entry%role = bridge_state

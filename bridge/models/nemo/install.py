@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,20 +21,6 @@ from bridge.models.nemo.version import Configuration
 
 #: in MY_SRC: which files there are ours, and which are copies of NEMO's that we made
 RECORD = "nemo_bridge_installed.json"
-_CLIENT = (
-    "bridge_kinds.f90",
-    "bridge_protocol.f90",
-    "bridge_system.f90",
-    "bridge_registry.f90",
-    "bridge_snapshots.f90",
-    "bridge_mpi.f90",
-    "bridge_handles.f90",
-    "bridge_registration.f90",
-    "bridge_description.f90",
-    "bridge_exchange.f90",
-    "bridge_verbs.f90",
-    "bridge_client.f90",
-)
 #: the module of this name differs between versions so much that there are two files
 _PROGNOSTIC = "nemo_bridge_prognostic.F90"
 
@@ -160,10 +147,11 @@ def sources_folder() -> Path:
 def _sources(configuration: Configuration) -> dict[str, str]:
     """Name and content of every source of ours for this version."""
     folder = sources_folder()
-    sources = {name: _with_includes(folder / "src" / name) for name in _CLIENT}
+    sources: dict[str, str] = {}
     for file in sorted((folder / "nemo").glob("nemo_bridge*.[Fh]90")):
         if file.name not in (_PROGNOSTIC, _old_prognostic().name):
             sources[file.name] = _read(file) or ""
+    sources |= _client_library(folder / "src", sources.values())
     chosen = _old_prognostic() if configuration.version == "4.0" else folder / "nemo" / _PROGNOSTIC
     sources[_PROGNOSTIC] = _read(chosen) or ""
     sources["nemo_bridge_version.h90"] = (
@@ -171,6 +159,19 @@ def _sources(configuration: Configuration) -> dict[str, str]:
         f"#define NEMO_BRIDGE_VERSION {configuration.number}\n"
     )
     return sources
+
+
+def _client_library(folder: Path, users: Iterable[str]) -> dict[str, str]:
+    """The modules of the client library that the texts `users` use, and those that these use in turn."""
+    found: dict[str, str] = {}
+    texts = list(users)
+    while texts:
+        for module in re.findall(r"^ *use (bridge_\w+)", texts.pop(), flags=re.MULTILINE):
+            name = f"{module}.f90"
+            if name not in found:
+                found[name] = _with_includes(folder / name)
+                texts.append(found[name])
+    return dict(sorted(found.items()))
 
 
 def _old_prognostic() -> Path:
