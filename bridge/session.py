@@ -21,7 +21,7 @@ import numpy as np
 
 from bridge.conversation import Conversation
 from bridge.description import Entry
-from bridge.errors import ModelCrashed, ProtocolError
+from bridge.errors import BridgeError, ModelCrashed, ProtocolError
 from bridge.model import (
     Grid,
     ModelDescription,
@@ -74,6 +74,32 @@ class Session:
         for session in sessions:
             # A script that ends without stop would leave the model waiting for its next request.
             atexit.register(session.stop)
+        return sessions
+
+    @classmethod
+    def over_zmq(cls, endpoint: str, timeout: float = 300.0, keys: Path | None = None) -> Session:
+        """A model that meets us at a ZMQ endpoint, tcp://127.0.0.1:5555 or ipc:///path, whoever comes first.
+
+        The model is a job of its own with NEMO_BRIDGE_ENDPOINT set. Beyond this machine both sides need `keys`
+        (a directory made by `nemo-bridge keys`).
+        """
+        return cls.all_over_zmq(endpoint, 1, timeout, keys)[0]
+
+    @classmethod
+    def all_over_zmq(
+        cls, endpoint: str, instances: int, timeout: float = 300.0, keys: Path | None = None
+    ) -> list[Session]:
+        """That many model instances at a ZMQ endpoint, in the order of their labels (NEMO_BRIDGE_INSTANCE)."""
+        from bridge.transport.zmq_transport import open_instances
+
+        sessions = []
+        for transport in open_instances(endpoint, instances, timeout, keys):
+            try:
+                sessions.append(cls(transport))
+            except BridgeError as error:
+                transport.abort(f"the server cannot work with this model: {error}")
+                raise
+            atexit.register(sessions[-1].stop)
         return sessions
 
     # --- the verbs ---
