@@ -84,5 +84,5 @@ def _signal_all(processes: Sequence[int], number: signal.Signals) -> None:
     for process in processes:
         try:
             os.kill(process, number)
-        except ProcessLookupError:
-            pass
+        except (ProcessLookupError, PermissionError):
+            pass  # it ended meanwhile; its number may be somebody else's by now

@@ -71,6 +71,12 @@ def mpirun_command(job: Job) -> list[str]:
     return command
 
 
+def shell_line(job: Job) -> str:
+    """The command line with the settings that this machine needs, for a shell."""
+    settings = mpi_environment(job.ranks, {}) | dict(job.environment)
+    return shlex.join(["env", *(f"{name}={value}" for name, value in settings.items()), *mpirun_command(job)])
+
+
 def mpi_environment(ranks: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Environment for a job of `ranks` ranks: `base` (default: this process's) with what mpirun needs."""
     environment = dict(os.environ if base is None else base)

@@ -84,7 +84,7 @@ def _verdict(code: int, survivors: int, relay: _Relay, job: Job, last_words: str
             tail = log_tail(directory)
             if tail:
                 _say(f"last lines of the logs in {directory}:\n{tail}")
-            if shutil.disk_usage(directory).free < FULL_DISK:
+            if directory.is_dir() and shutil.disk_usage(directory).free < FULL_DISK:
                 _say(
                     f"the file system of {directory} is full: logs and results may be cut short; make room and repeat"
                 )

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from bridge.errors import ConfigurationError, RequestRefused
+from bridge.errors import ConfigurationError, ModelBlewUp, RequestRefused
 from bridge.ledger import Ledger
 from bridge.ledger_key import run_key
 from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
@@ -33,6 +33,7 @@ from optim.refine import Refined, refine
 
 LEDGER_FOLDER = "ledger"
 Progress = Callable[[str], None]
+Stage = TypeVar("Stage")
 
 
 @dataclass(frozen=True)
@@ -111,33 +112,46 @@ def conduct(
             progress(f"    cosine with the gradient of the {setting.exact_name}: {cosines[trial.number]:.4f}")
 
     start = experiment.controls.to_vector(experiment.start)
-    progress(
-        f"tuning {len(start)} parameters; what is differentiated is compiled first (up to a minute of silence)"
-    )
+    compiled = "; what is differentiated is compiled first (up to a minute of silence)"
+    progress(f"tuning {len(start)} parameters" + (compiled if surrogate is not None else ""))
     solution = minimise(
         estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
     )
     progress(f"{solution.ending.value}: {solution.message or 'done'}")
-    refined = refine(forward, solution, experiment.refine, show)
+    refined = _optional(lambda: refine(forward, solution, experiment.refine, show), "refinement", progress)
     if refined is not None:
         solution = refined.solution
         progress(
             f"refined with real runs, {solution.runs} in all: J {solution.value:.6g}; "
             f"{np.max(np.abs(refined.remaining)):.2g} posterior standard deviations from the minimum"
         )
-    comparison = _compare(experiment, forward, start, solution, progress)
-    verification = _verify(experiment, setting, forward, start, solution, progress)
+    best = solution
+    comparison = _optional(
+        lambda: _compare(experiment, forward, start, best, progress), "comparison", progress
+    )
+    verification = _optional(
+        lambda: _verify(experiment, setting, forward, start, best, progress), "verification", progress
+    )
     return ExperimentResult(
         experiment,
         forward,
         solution,
-        comparison,
+        comparison or {},
         cosines,
         verification,
         time.monotonic() - began,
         setting.exact_name,
         refined,
     )
+
+
+def _optional(stage: Callable[[], Stage], name: str, progress: Progress) -> Stage | None:
+    """What a stage after the tuning finds; None, with a line that says why, when it cannot: the result is kept."""
+    try:
+        return stage()
+    except (ModelBlewUp, np.linalg.LinAlgError) as error:
+        progress(f"no {name}: {error}")
+        return None
 
 
 def make_forward(

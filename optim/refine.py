@@ -20,8 +20,10 @@ from optim.gradients import FiniteDifference
 from optim.gradients.base import value_at
 from optim.minimise import Iteration, Solution, covariance_of, iteration
 from optim.minimisers.base import solve_in_bounds
+from optim.settings_check import Index, NonNegative
 
 _HALVINGS = 3  # of a step that does not lower J
+_RIDGE = 1e-12  # of the largest diagonal element of JᵀJ
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class RefineSettings:
     """The `[refine]` table: `step` of the differences in units of x (0: no refinement), the most Gauss–Newton steps,
     and the distance from the minimum, in posterior standard deviations, that is near enough."""
 
-    step: float = 0.0
-    most_steps: int = 2
-    near_enough: float = 0.1
+    step: NonNegative = 0.0
+    most_steps: Index = 2
+    near_enough: NonNegative = 0.1
 
 
 @dataclass(frozen=True)
@@ -49,39 +51,43 @@ def refine(
 ) -> Refined | None:
     """Refine `solution`; None if it is not asked for, or there is no completed run to start from.
 
-    Its runs count: `Solution.runs` grows by 2n + 1 per step, and 2n for the last Jacobian.
+    Its runs count: `Solution.runs` grows by 2n + 1 or more per step, and 2n for the last Jacobian.
     """
     if settings.step <= 0.0 or solution.evaluation is None or not solution.evaluation.ok:
         return None
     estimator = FiniteDifference(forward, settings.step, central=True)
+    asked_before = solution.runs - forward.runs
     for taken in range(settings.most_steps + 1):
-        before = forward.runs
         here, _ = estimator.evaluate(solution.x, None)
         assert here.tangent is not None and here.grad is not None
         jacobian = to_matrix(here.tangent, solution.x.size)
-        solution = replace(solution, evaluation=here, runs=solution.runs + forward.runs - before)
-        step = solve_in_bounds(forward.controls.project, here.x, jacobian.T @ jacobian, here.grad)
+        hessian = jacobian.T @ jacobian
+        hessian += (
+            _RIDGE * np.max(np.diag(hessian)) * np.eye(len(hessian))
+        )  # what has no effect does not move
+        step = solve_in_bounds(forward.controls.project, here.x, hessian, here.grad)
         remaining = step / np.sqrt(np.diag(covariance_of(jacobian)))
+        solution = replace(solution, evaluation=here)
         if np.max(np.abs(remaining)) <= settings.near_enough or taken == settings.most_steps:
             break
-        moved = _descend(forward, solution, here, step)
-        if moved is None:
+        better = _descend(forward, here, step)
+        if better is None:
             break
-        solution = moved
-        progress(solution.history[-1])
-    return Refined(solution, jacobian, remaining)
+        last = iteration(
+            len(solution.history), forward, better, better.value, True, asked_before + forward.runs
+        )
+        progress(last)
+        solution = replace(
+            solution, x=better.x, evaluation=better, history=(*solution.history, last), runs=last.runs
+        )
+    return Refined(replace(solution, runs=asked_before + forward.runs), jacobian, remaining)
 
 
-def _descend(forward: Forward, solution: Solution, here: Evaluation, step: np.ndarray) -> Solution | None:
-    """The solution moved along `step`, halved until J is lower; None if it never is."""
-    before = forward.runs
+def _descend(forward: Forward, here: Evaluation, step: np.ndarray) -> Evaluation | None:
+    """The first run along `step`, halved again and again, that lowers J; None if there is none."""
     for _ in range(_HALVINGS):
         trial = value_at(forward, here.x + step)
         if trial.ok and trial.value < here.value:
-            runs = solution.runs + forward.runs - before
-            last = iteration(len(solution.history), forward, trial, trial.value, True, runs)
-            return replace(
-                solution, x=trial.x, evaluation=trial, history=(*solution.history, last), runs=runs
-            )
+            return trial
         step = 0.5 * step
     return None

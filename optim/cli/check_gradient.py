@@ -11,6 +11,7 @@ import typer
 from bridge import launch, watch
 from bridge.errors import ConfigurationError
 from optim.cli.job import checked_settings
+from optim.cli.ownership import owned, refuse_tuning
 from optim.cli.server import enable_float64, live_session, progress_printer
 
 
@@ -30,10 +31,12 @@ def check_gradient(
             "with a running model: leave them out"
         )
     if not launch.inside_mpi_job():
-        directory = launch.make_run_directory(directory)
-        folder = settings.prepare(directory)
-        arguments = ["check-gradient", str(experiment.resolve()), "--directory", str(directory)]
-        sys.exit(watch.run(settings.job(arguments, folder)))
+        refuse_tuning(directory)
+        with owned(directory) as own:
+            folder = settings.prepare(own)
+            arguments = ["check-gradient", str(experiment.resolve()), "--directory", str(own)]
+            code = watch.run(settings.job(arguments, folder))
+        sys.exit(code)
 
     from optim.experiment import check_experiment_gradient
 

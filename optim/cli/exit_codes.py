@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 
-from bridge.errors import BridgeError, ConfigurationError, LedgerBusy
+from bridge.errors import BridgeError, ConfigurationError, LedgerBusy, ModelCrashed
 from bridge.launch import inside_mpi_job
 from bridge.watch import leave_last_words
 
@@ -32,7 +32,8 @@ def explain(error: BaseException) -> None:
         traceback.print_exception(error)
     text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
     reason = f"{type(error).__name__}: {text}"
-    leave_last_words(reason)
+    if not isinstance(error, ModelCrashed):  # then the model's log knows more
+        leave_last_words(reason)
     print(f"nemo-bridge: {reason}", file=sys.stderr, flush=True)
 
 

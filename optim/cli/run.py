@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +14,17 @@ import typer
 
 from bridge import launch, namelist, watch
 from bridge.errors import ConfigurationError, ModelBlewUp
-from bridge.ledger_lock import OwnerLock
 from bridge.model import OutcomeKind, Params, Recording
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
 from optim.cli.exit_codes import MODEL_FAILED, WRONG_USE
-from optim.cli.job import MODEL_FOLDER
+from optim.cli.models import MODEL_FOLDER
+from optim.cli.ownership import owned, refuse_tuning
 from optim.cli.server import live_session, progress_printer
 
 DAY, YEAR = 86400.0, 360 * 86400.0  # toy_ocean's calendar: 360 days
 _TIMEOUT = 300.0
+_MOST_STEPS = 2**31 - 1  # the model's integers
 _MODEL_CODES = {
     1: WRONG_USE,
     2: MODEL_FAILED,
@@ -50,12 +50,15 @@ def run(
     output: Annotated[Path | None, typer.Option(help="netCDF file for the recorded fields")] = None,
 ) -> None:
     """Run toy_ocean. Stand-alone it writes a restart; with --record it runs through the bridge."""
+    refuse_tuning(directory)
     configuration = namelist.apply(toy_ocean.read_namelist(namelist_file), _parsed(settings or []))
     length = _length(configuration, steps, days, years)
+    _require_writable(restart)
+    _require_writable(output)
     if record is not None:
         _recorded(configuration, namelist_file, directory, length, ranks, Recorded(record, every, output))
         return
-    with _owned(launch.make_run_directory(directory)):
+    with owned(directory):
         code = _stand_alone(configuration, namelist_file.parent, directory, length, ranks, restart)
     sys.exit(code)
 
@@ -90,21 +93,26 @@ def _length(configuration: Namelist, steps: int | None, days: float | None, year
     if sum(given is not None for given in (steps, days, years)) != 1:
         raise ConfigurationError("give one of --steps, --days, --years")
     seconds = (days or 0.0) * DAY + (years or 0.0) * YEAR
+    if not math.isfinite(seconds):
+        raise ConfigurationError(
+            f"--days and --years should be finite, got {years if days is None else days}"
+        )
     length = steps if steps is not None else round(seconds / configuration.value("namdom", "rn_Dt"))
-    if length < 1:
-        raise ConfigurationError(f"the run should have at least 1 step, got {length}")
+    if not 1 <= length <= _MOST_STEPS:
+        raise ConfigurationError(f"the run should have 1 to {_MOST_STEPS} steps, got {length}")
     return length
 
 
-@contextmanager
-def _owned(directory: Path) -> Iterator[None]:
-    """The run directory is ours until the end of the block; LedgerBusy while another run has it."""
-    lock = OwnerLock(directory / "owner.lock")
-    lock.acquire()
+def _require_writable(path: Path | None) -> None:
+    """ConfigurationError before the run unless this file can be written after it; makes its folder."""
+    if path is None:
+        return
     try:
-        yield
-    finally:
-        lock.release()
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: its folder cannot be made ({error.strerror})") from error
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"{path}: this file cannot be written")
 
 
 # --- stand-alone ----------------------------------------------------------------------------------------------
@@ -124,7 +132,6 @@ def _stand_alone(
     code = watch.run(job, _Follower(folder / "run.stat", first, length))
     final = folder / str(configuration.value("namrun", "cn_ocerst_out")).strip()
     if code == 0 and restart is not None:
-        restart.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(final, restart)
     if code == 0:
         print(f"restart: {restart or final}")
@@ -162,7 +169,7 @@ def _recorded(
     configuration: Namelist, namelist_file: Path, directory: Path, length: int, ranks: int, recorded: Recorded
 ) -> None:
     if not launch.inside_mpi_job():
-        with _owned(launch.make_run_directory(directory)):
+        with owned(directory):
             folder = (directory / MODEL_FOLDER).resolve()
             toy_ocean.prepare(folder, configuration, namelist_file.parent)
             server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
@@ -179,6 +186,5 @@ def _recorded(
         if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
             raise ModelBlewUp(trajectory.outcome.message or "the run failed", trajectory.outcome.step)
     output = recorded.output or directory / "recorded.nc"
-    output.parent.mkdir(parents=True, exist_ok=True)
     trajectory.to_xarray(grid).to_netcdf(output)
     print(f"recorded fields: {output}")

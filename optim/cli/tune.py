@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,13 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from bridge import launch, watch
-from bridge.errors import BridgeError, ConfigurationError
-from bridge.ledger_lock import OwnerLock
+from bridge.errors import BridgeError
 from optim.cli.job import ModelSettings, checked_settings
+from optim.cli.ownership import EXPERIMENT_COPY, owned, refuse_reuse
 from optim.cli.server import enable_float64, live_session, progress_printer
 
 SessionFactory = Callable[[], AbstractContextManager[Any]]
-LEDGER_FOLDER = "ledger"  # as in optim.experiment, whose import would cost this command seconds
 
 
 def tune(
@@ -46,35 +44,41 @@ def tune(
     if launch.inside_mpi_job():
         _serve(experiment, settings, directory, resume)
         return
-    _refuse_reuse(directory, resume)
-    _refuse_busy(directory)
+    refuse_reuse(directory, resume)
     for warning in settings.warnings:
         print(f"nemo-bridge: warning: {warning}", file=sys.stderr)
-    if settings.relaunch:
-        directory = launch.make_run_directory(directory)
-        shutil.copyfile(experiment, directory / "experiment.toml")
-        folder = settings.prepare(directory)
-        _conduct(experiment, directory, resume, lambda: nullcontext(settings.relaunched(folder)))
-        return
-    job = _prepare(experiment, settings, directory, resume)
-    if prepare_only:
-        print(shlex.join(launch.mpirun_command(job)))
-        return
-    sys.exit(watch.run(job))
+    with owned(directory) as own:
+        if settings.relaunch:
+            folder = _prepare(experiment, settings, own)
+            _conduct(experiment, own, resume, lambda: nullcontext(settings.relaunched(folder)))
+            return
+        code = _start(experiment, settings, own, resume, prepare_only)
+    sys.exit(code)
 
 
-def _prepare(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> launch.Job:
-    """Make the run directory: a copy of the experiment file, and the folder in which the model runs."""
-    directory = launch.make_run_directory(directory)
-    folder = settings.prepare(directory)
-    shutil.copyfile(experiment, directory / "experiment.toml")
+def _start(
+    experiment: Path, settings: ModelSettings, directory: Path, resume: bool, prepare_only: bool
+) -> int:
+    """Start the MPI job of server and model, or say how; its exit code."""
+    folder = _prepare(experiment, settings, directory)
     arguments = ["tune", str(experiment.resolve()), "--directory", str(directory)]
-    return settings.job(arguments + ["--resume"] * resume, folder)
+    job = settings.job(arguments + ["--resume"] * resume, folder)
+    if prepare_only:
+        print(launch.shell_line(job))
+        return 0
+    return watch.run(job)
+
+
+def _prepare(experiment: Path, settings: ModelSettings, directory: Path) -> Path:
+    """Fill the run directory: a copy of the experiment file, and the folder in which the model runs (returned)."""
+    folder = settings.prepare(directory)
+    shutil.copyfile(experiment, directory / EXPERIMENT_COPY)
+    return folder
 
 
 def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> None:
     """The server rank of an MPI job."""
-    _refuse_reuse(directory, resume)
+    refuse_reuse(directory, resume)
     directory = launch.make_run_directory(directory)
     expected = settings.program.expected()
     _conduct(experiment, directory, resume, lambda: live_session(settings.timeout, expected))
@@ -101,21 +105,3 @@ def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: S
     show(f"report: {folder / 'report.html'}")
     if not math.isfinite(result.cost_final):
         raise BridgeError(f"no run of the model came to its end: {result.outcome}. {result.message}")
-
-
-def _refuse_busy(directory: Path) -> None:
-    """LedgerBusy while another job works in `directory`, before any of its files is touched."""
-    if (directory / LEDGER_FOLDER).is_dir():
-        lock = OwnerLock(directory / LEDGER_FOLDER / "owner.lock")
-        lock.acquire()
-        lock.release()
-
-
-def _refuse_reuse(directory: Path, resume: bool) -> None:
-    holds_runs = (directory / LEDGER_FOLDER / "ledger.sqlite").exists()
-    if holds_runs and not resume:
-        raise ConfigurationError(
-            f"{directory} already holds runs: add --resume, or choose another --directory"
-        )
-    if resume and not directory.is_dir():
-        raise ConfigurationError(f"{directory}: nothing to resume, there is no such run directory")

@@ -30,8 +30,10 @@ from optim.minimisers.base import (
     first_evaluation,
     solve_in_bounds,
 )
+from optim.settings_check import Count, Fraction, Index, NonNegative, Positive, PositiveOrInfinite
 
 _LITTLE = 0.05  # relative decrease of J that does not count as progress
+_ROUNDING = 1e-8  # a shorter step would read the model's rounding as a derivative
 _ENOUGH = 0.1  # weight of the least known direction above which the Jacobian counts as checked
 
 
@@ -57,18 +59,18 @@ class LevenbergMarquardt:
     lower J by less than a twentieth.
     """
 
-    damping: float = 1e-2
-    radius: float = 2.0
+    damping: Positive = 1e-2
+    radius: PositiveOrInfinite = 2.0
     secants: bool = True
-    secant_length: float = 0.5
-    forget: float = 0.7
-    tikhonov: float = 1e-3
-    step_tolerance: float = 1e-4
-    cost_tolerance: float = 1e-6
-    largest_damping: float = 1e8
-    most_rejections: int = 8
-    verify: float = 0.0
-    patience: int = 2
+    secant_length: PositiveOrInfinite = 0.5
+    forget: Fraction = 0.7
+    tikhonov: Positive = 1e-3
+    step_tolerance: NonNegative = 1e-4
+    cost_tolerance: NonNegative = 1e-6
+    largest_damping: PositiveOrInfinite = 1e8
+    most_rejections: Count = 8
+    verify: NonNegative = 0.0
+    patience: Index = 2
 
     def init(self, x: np.ndarray) -> MinimiserState:
         """State at x, nothing evaluated."""
@@ -132,17 +134,18 @@ class LevenbergMarquardt:
         self, oracle: Oracle, state: MinimiserState, here: Evaluation, direction: np.ndarray, memory: Memory
     ) -> MinimiserState:
         """A short real run along `direction`; its pair repairs the Jacobian, and damping starts anew."""
-        assert here.grad is not None and memory.jacobian is not None
-        downhill = -direction if here.grad @ direction > 0.0 else direction
-        x = max(
-            (oracle.project(here.x + sign * self.verify * downhill) for sign in (1.0, -1.0)),
-            key=lambda candidate: round(float(np.linalg.norm(candidate - here.x)), 9),
-        )
-        trial = oracle.probe(x)
-        pairs = self._with_pair(memory, here, trial, memory.jacobian) if trial.ok else memory.pairs
+        assert memory.jacobian is not None and here.residual is not None
+        trial = self._verifying_run(oracle, here, direction)
+        if trial.ok and np.linalg.norm(trial.x - here.x) >= _ROUNDING:
+            pairs = self._with_pair(memory, here, trial, memory.jacobian)
+        else:  # nothing was learnt; without a pair the same direction would be tried for ever
+            pairs = (*memory.pairs, (self.verify * direction, np.zeros_like(here.residual)))
         repaired = replace(memory, damping=self.damping, radius=self.radius, pairs=pairs)
         if trial.ok and trial.value < here.value:
-            accepted = oracle.evaluate(trial.x)
+            try:
+                accepted = oracle.evaluate(trial.x)
+            except BudgetSpent as spent:
+                return _unaffordable(trial, None, memory, spent)
             moved = replace(repaired, jacobian=_jacobian(accepted), rejections=0)
             if self._unverified(moved) is None:
                 moved = replace(moved, idle=0)
@@ -150,6 +153,17 @@ class LevenbergMarquardt:
         checked = self._unverified(repaired) is None
         repaired = replace(repaired, rejections=0, idle=0 if checked else memory.idle)
         return replace(state, trial=trial, accepted=False, predicted=None, memory=repaired)
+
+    def _verifying_run(self, oracle: Oracle, here: Evaluation, direction: np.ndarray) -> Evaluation:
+        """A run a short way along `direction`: downhill, or where there is more room; the other way if it fails."""
+        assert here.grad is not None
+        downhill = -direction if here.grad @ direction > 0.0 else direction
+        candidates = [oracle.project(here.x + sign * self.verify * downhill) for sign in (1.0, -1.0)]
+        candidates.sort(key=lambda x: -round(float(np.linalg.norm(x - here.x)), 9))
+        trial = oracle.probe(candidates[0])
+        if trial.ok or np.linalg.norm(candidates[1] - here.x) < _ROUNDING:
+            return trial
+        return oracle.probe(candidates[1])
 
     def _propose(
         self, oracle: Oracle, here: Evaluation, jacobian: np.ndarray, memory: Memory
@@ -174,9 +188,7 @@ class LevenbergMarquardt:
         try:
             accepted = oracle.evaluate(trial.x)
         except BudgetSpent as spent:  # the better point counts all the same
-            return MinimiserState(
-                trial.x, trial, trial, True, predicted, Ending.BUDGET_SPENT, str(spent), memory
-            )
+            return _unaffordable(trial, predicted, memory, spent)
         jacobian = _jacobian(accepted)
         assert memory.jacobian is not None and jacobian is not None
         pairs = self._with_pair(memory, here, trial, 0.5 * (memory.jacobian + jacobian))
@@ -216,11 +228,18 @@ class LevenbergMarquardt:
         self, memory: Memory, here: Evaluation, trial: Evaluation, jacobian: np.ndarray
     ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         step = trial.x - here.x
-        if np.linalg.norm(step) < 1e-8:  # rounding of the model would be read as a derivative
+        if np.linalg.norm(step) < _ROUNDING:
             return memory.pairs
         assert trial.residual is not None and here.residual is not None
         defect = trial.residual - here.residual - jacobian @ step
         return (*memory.pairs, (step, defect))
+
+
+def _unaffordable(
+    trial: Evaluation, predicted: float | None, memory: Memory, spent: BudgetSpent
+) -> MinimiserState:
+    """The end at a better point whose derivative the budget does not allow."""
+    return MinimiserState(trial.x, trial, trial, True, predicted, Ending.BUDGET_SPENT, str(spent), memory)
 
 
 def _jacobian(evaluation: Evaluation | None) -> np.ndarray | None:

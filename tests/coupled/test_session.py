@@ -188,9 +188,9 @@ def test_wrong_use_is_explained_and_harmless(each: Episode) -> None:
     said = each.said
     assert said["unknown field"][0] == "ConfigurationError" and "did you mean zos" in said["unknown field"][1]
     assert "did you mean namsw/rn_drag" in said["unknown parameter"][1]
-    assert said["not a parameter"][0] == "ValueError"
+    assert said["not a parameter"][0] == "ConfigurationError"
     assert str((NY, NX)) in said["wrong shape"][1] and str((NX, NY)) in said["wrong shape"][1]
-    assert said["read only"][0] == "ValueError" and "diagnostic" in said["read only"][1]
+    assert said["read only"][0] == "ConfigurationError" and "diagnostic" in said["read only"][1]
     assert said["dropped"][0] == "ValueError" and "load it first" in said["dropped"][1]
     assert said["missing file"][0] == "RequestRefused" and "nowhere" in said["missing file"][1]
     assert said["nothing to do"] == ["returned", "'completed'"]

@@ -97,8 +97,8 @@ def test_a_wrong_name_is_found_before_anything_starts(
     tmp_path: Path, right: str, wrong: str, words: str
 ) -> None:
     (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
-    text = EXPERIMENT.format(namelist="namelist_cfg").replace(right, wrong)
-    (tmp_path / "exp.toml").write_text(text)
+    text = EXPERIMENT.format(namelist="namelist_cfg").replace("days = 1.0", "months = [1]")
+    (tmp_path / "exp.toml").write_text(text.replace(right, wrong))
     done = nemo_bridge("tune", str(tmp_path / "exp.toml"), "--directory", str(tmp_path / "run"))
     assert done.returncode == 2
     assert words in done.stderr and "Traceback" not in done.stderr
@@ -130,6 +130,16 @@ def test_a_run_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
     assert done.returncode == 5 and "in use by process" in done.stderr
 
 
+def test_other_commands_leave_the_directory_of_a_tuning_alone(tmp_path: Path) -> None:
+    (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "experiment.toml").write_text("")
+    done = nemo_bridge("run", str(tmp_path / "namelist_cfg"), "--directory", str(run), "--steps", "1")
+    assert done.returncode == 2 and "holds a tuning" in done.stderr
+    assert [path.name for path in run.iterdir()] == ["experiment.toml"]
+
+
 def test_prepare_only_prints_the_job(tmp_path: Path, executable) -> None:
     program = executable("toy_ocean")
     (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
@@ -148,6 +158,7 @@ def test_prepare_only_prints_the_job(tmp_path: Path, executable) -> None:
     done = nemo_bridge(*arguments, env=environment)
     assert done.returncode == 0, done.stderr
     assert "-n 3" in done.stdout and str(program) in done.stdout
+    assert done.stdout.startswith("env ") and "NEMO_BRIDGE_SERVER=required" in done.stdout
     assert (run / "model" / "namelist_cfg").is_file() and (run / "experiment.toml").is_file()
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.ledger import Ledger
 from optim.experiment import Setting, conduct, gradient_check
 from optim.experiment_file import from_dict, read
@@ -150,6 +150,19 @@ def test_refinement_ends_at_the_minimum_and_is_counted(experiment, lorenz, step_
         result.solution.history[3:]
     )
     assert result.to_run_result().model_runs == result.solution.runs == result.solution.history[-1].runs + 4
+
+
+def test_a_refinement_that_cannot_be_made_leaves_the_result(
+    experiment, lorenz, step_surrogate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModelBlewUp("no run around the result completed", 20)
+
+    monkeypatch.setattr("optim.experiment.refine", fail)
+    lines: list[str] = []
+    result = conduct(experiment, setting_of(lorenz, step_surrogate), lines.append)
+    assert result.refined is None and np.isfinite(result.solution.value)
+    assert any(line.startswith("no refinement: no run around") for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["finite-difference", "ensemble"])

@@ -1,9 +1,12 @@
 """Problems with known minima × minimisers × estimators; budgets, resume, failed runs, posterior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bridge.ledger import Ledger
+from bridge.model import Outcome, OutcomeKind
 from emulator.tangent_linear import TangentLinear, linearise
 from optim.gradients import Ensemble, FiniteDifference, SurrogateGradient
 from optim.minimise import minimise, posterior_covariance
@@ -188,3 +191,21 @@ def test_bounds_hold_when_the_minimum_lies_outside(least_squares) -> None:
     values = case.forward.controls.to_values(solution.x)
     assert np.all(values <= 0.4 + 1e-12) and np.all(values >= -1.0 - 1e-12)
     assert values[2] == pytest.approx(0.4)
+
+
+def test_verifying_runs_that_fail_do_not_repeat_for_ever(least_squares) -> None:
+    """Runs a verifying step away from the start fail; each is tried once, and the minimisation goes on to its end."""
+    case = least_squares("linear")
+    run = case.model.run
+
+    def guarded(params, *arguments):
+        trajectory = run(params, *arguments)
+        distance = np.max(np.abs(case.model.theta(params) - case.minimum))
+        failed = Outcome(OutcomeKind.BLEW_UP, 1, "too far")
+        return replace(trajectory, outcome=failed) if 0.2 < distance < 0.6 else trajectory
+
+    case.model.run = guarded
+    algorithm = LevenbergMarquardt(verify=0.5, radius=10.0)
+    solution = minimise(FiniteDifference(case.forward, 0.01), algorithm, np.zeros(3), budget=60)
+    assert len(solution.history) <= 60
+    assert solution.ending is not None
