@@ -15,7 +15,7 @@
 module bridge_client
     use bridge_handles, only: bridge_handle, bridge_hook, conclude
     use bridge_kinds, only: error_unit, message_length, real64
-    use bridge_mpi, only: free_block, give_up, largest_of_ranks, link_close, link_open
+    use bridge_link, only: free_block, give_up, largest_of_ranks, link_close, link_open
     use bridge_protocol, only: bridge_diagnostic, bridge_forcing, bridge_parameter, &
         bridge_state, bridge_static
     use bridge_registration, only: bridge_register
@@ -194,7 +194,9 @@ contains
         if (bridge%error /= "" .and. .not. present(stat)) call give_up(bridge%link, bridge%error)
         call conclude(bridge, bridge%error, stat, errmsg)
         do i = 1, bridge%names%count
-            if (bridge%names%entries(i)%block_known) call free_block(bridge%names%entries(i)%block)
+            if (bridge%names%entries(i)%block_known) then
+                call free_block(bridge%link, bridge%names%entries(i)%block)
+            end if
             bridge%names%entries(i)%block_known = .false.
         end do
         call link_close(bridge%link)

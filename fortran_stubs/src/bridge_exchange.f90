@@ -5,7 +5,7 @@
 module bridge_exchange
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, max_rank, message_length
-    use bridge_mpi, only: finish, make_block, start_receive, start_send
+    use bridge_link, only: finish, make_block, start_receive, start_send
     use bridge_protocol, only: dtype_real64, message_header
     use bridge_registry, only: resolve, store, wire_extents, wire_level, wire_place
     implicit none
@@ -97,7 +97,7 @@ contains
             call wire_place(entry, offset, sizes, inner, starts)
             level => words(offset + 1:offset + product(int(sizes, int64)))
             if (entry%block_known .or. all(inner == sizes)) return
-            call make_block(sizes, inner, starts, entry%block)
+            call make_block(bridge%link, sizes, inner, starts, entry%block)
             entry%block_known = .true.
         end associate
     end subroutine place

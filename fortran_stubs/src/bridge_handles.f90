@@ -1,7 +1,7 @@
 !> The handle that a model owns: everything the bridge knows, no module variables.
 module bridge_handles
     use bridge_kinds, only: int32, int64, message_length, name_length, real64
-    use bridge_mpi, only: mpi_link
+    use bridge_link, only: model_link
     use bridge_registry, only: grid_layout, registry
     use bridge_snapshots, only: snapshot_slot
     implicit none
@@ -16,7 +16,7 @@ module bridge_handles
     end interface
 
     type :: bridge_handle
-        type(mpi_link) :: link
+        type(model_link) :: link
         type(grid_layout) :: grid
         type(registry) :: names
         type(snapshot_slot), allocatable :: slots(:)

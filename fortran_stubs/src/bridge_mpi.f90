@@ -16,10 +16,8 @@ module bridge_mpi
     implicit none
     private
 
-    public :: mpi_link, link_open, link_close, send_header, receive_header, start_send
-    public :: start_receive, finish, send_text, receive_text, largest_of_ranks, give_up, seconds_now
-    public :: make_block, free_block
-
+    public :: mpi_link, link_open, link_close, split_job, send_header, receive_header, start_send
+    public :: start_receive, finish, largest_of_ranks, give_up, seconds_now, make_block, free_block
 
     ! How a wait grows patient, in seconds since it began and in microseconds of sleep. In the
     ! middle of an exchange the other side is at work on it, and messages need both sides to move:
@@ -59,9 +57,7 @@ contains
 
         message = ""
         comm_model = MPI_COMM_NULL
-        link%parent = parent_process()
-        link%timeout = timeout
-        link%instance = instance_label()
+        call describe_self(link, timeout)
         call MPI_Comm_size(comm_in, n, ierr)
         call MPI_Comm_rank(comm_in, rank, ierr)
         allocate (tags(tag_words, n))
@@ -90,11 +86,40 @@ contains
             "and use the same MPI library for both"
         if (message /= "") return
         call MPI_Comm_dup(comm_in, link%world, ierr)
+        call split_by_instance(link, comm_in, comm_model)
+    end subroutine link_open
+
+    !> Split a job in which there is no server to look for. Collective over `comm_in`.
+    subroutine split_job(link, comm_in, comm_model, timeout)
+        type(mpi_link), intent(inout) :: link
+        integer, intent(in) :: comm_in
+        integer, intent(out) :: comm_model
+        real(real64), intent(in) :: timeout  !! s
+        call describe_self(link, timeout)
+        call split_by_instance(link, comm_in, comm_model)
+    end subroutine split_job
+
+    !> What this process knows before it has met any other.
+    subroutine describe_self(link, timeout)
+        type(mpi_link), intent(inout) :: link
+        real(real64), intent(in) :: timeout  !! s
+        link%parent = parent_process()
+        link%timeout = timeout
+        link%instance = instance_label()
+    end subroutine describe_self
+
+    !> One communicator for the model, and a private copy of it. Collective over `comm_in`.
+    subroutine split_by_instance(link, comm_in, comm_model)
+        type(mpi_link), intent(inout) :: link
+        integer, intent(in) :: comm_in
+        integer, intent(out) :: comm_model
+        integer :: ierr, rank
+        call MPI_Comm_rank(comm_in, rank, ierr)
         call MPI_Comm_split(comm_in, link%instance, rank, comm_model, ierr)
         call MPI_Comm_dup(comm_model, link%model, ierr)
         call MPI_Comm_rank(link%model, link%rank, ierr)
         call MPI_Comm_size(link%model, link%size, ierr)
-    end subroutine link_open
+    end subroutine split_by_instance
 
     !> Record that tells the others who we are. Its layout must never change.
     function own_tag(instance) result(tag)
@@ -220,28 +245,6 @@ contains
         integer, intent(inout) :: request
         call wait_for(link, request, link%timeout, "the server to exchange values")
     end subroutine finish
-
-    !> Send a text payload, padded with blanks to whole words.
-    subroutine send_text(link, text)
-        type(mpi_link), intent(in) :: link
-        character(*), intent(in) :: text
-        integer(int32) :: words((len(text) + 3)/4)
-        integer :: request
-        words = transfer(text//"   ", words, size(words))
-        call start_send(link, words, request)
-        call finish(link, request)
-    end subroutine send_text
-
-    !> Receive a text payload of known length, sent as whole words.
-    subroutine receive_text(link, text)
-        type(mpi_link), intent(in) :: link
-        character(*), intent(out) :: text
-        integer(int32), target, asynchronous :: words((len(text) + 3)/4)
-        integer :: request
-        call start_receive(link, words, request)
-        call finish(link, request)
-        text = transfer(words, text)
-    end subroutine receive_text
 
     !> Maximum of `value` over the model's ranks. Collective.
     subroutine largest_of_ranks(link, value)

@@ -6,7 +6,7 @@ module bridge_verbs
     use bridge_exchange, only: check_values, discard_values, receive_values, send_values
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, message_length, real64
-    use bridge_mpi, only: finish, receive_header, receive_text, seconds_now, send_header, &
+    use bridge_link, only: finish, receive_header, receive_text, seconds_now, send_header, &
         send_text, start_receive
     use bridge_protocol, only: bridge_diagnostic, bridge_parameter, bridge_static, &
         message_header, status_blew_up, status_error, status_ok, verb_drop, verb_get, &
