@@ -184,6 +184,7 @@ contains
         end do
     end subroutine average_currents
 
+#if ! defined key_RK3
     !> Give the step before the values of level `k`.
     subroutine copy_to_before(k)
         integer, intent(in) :: k
@@ -203,4 +204,5 @@ contains
 #endif
         end if
     end subroutine copy_to_before
+#endif
 end module nemo_bridge_prognostic

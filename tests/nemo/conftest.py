@@ -98,9 +98,16 @@ class Nemo:
 
     def _ended(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         done = subprocess.run(
-            command, env=self.environment | environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT
+            command,
+            env=self.environment | environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
         )
-        assert done.returncode == 0, f"{' '.join(command)} in {folder}:\n{(done.stdout + done.stderr)[-4000:]}"
+        assert done.returncode == 0, (
+            f"{' '.join(command)} in {folder}:\n{(done.stdout + done.stderr)[-4000:]}"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,11 @@ def parameters(session: Session, settings: dict[str, Any]) -> Found:
         arrays[label.replace("/", " ")] = run.fields["thetao"][-1]
     again = session.run({}, start, settings["steps"], Recording(("thetao",), settings["steps"]))
     back = bool(np.array_equal(again.fields["thetao"][-1], arrays["reference"]))
-    return {"step": int(reference.outcome.step), "known": sorted(known), "back to the reference": back}, arrays
+    return {
+        "step": int(reference.outcome.step),
+        "known": sorted(known),
+        "back to the reference": back,
+    }, arrays
 
 
 def state(session: Session, settings: dict[str, Any]) -> Found:

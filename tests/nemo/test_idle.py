@@ -33,5 +33,7 @@ def _same(one: Path, other: Path) -> int:
             dataset.set_auto_mask(False)
         assert set(a.variables) == set(b.variables)
         for name in a.variables:
-            assert np.asarray(a[name][...]).tobytes() == np.asarray(b[name][...]).tobytes(), f"{name} in {one.name}"
+            assert np.asarray(a[name][...]).tobytes() == np.asarray(b[name][...]).tobytes(), (
+                f"{name} in {one.name}"
+            )
         return len(a.variables)

@@ -31,9 +31,9 @@ VALUES = {
     "namzdf/rn_evd": 50.0,
     "namtra_ldf/rn_Ud": 0.025,
     "namtra_ldf/rn_Ld": 120e3,
-    "namtra_ldf/rn_slpmax": 0.005,
-    "namtra_eiv/rn_Ue": 0.005,
-    "namtra_eiv/rn_Le": 50e3,
+    "namtra_ldf/rn_slpmax": 0.0005,
+    "namtra_eiv/rn_Ue": 0.001,
+    "namtra_eiv/rn_Le": 5e3,
     "namdyn_ldf/rn_Uv": 2.5,
     "namdyn_ldf/rn_Lv": 120e3,
     "namdrg_bot/rn_Cd0": 0.002,
@@ -117,7 +117,9 @@ def test_bridge_starts_from_the_same_state(over_the_bridge, by_namelist) -> None
 def test_parameter_is_that_of_the_namelist(over_the_bridge, by_namelist, name: str) -> None:
     if name not in over_the_bridge["known"]:
         pytest.skip(f"{name}: its scheme is switched off in this configuration")
-    _compare(name, over_the_bridge[name.replace("/", " ")], by_namelist({name: VALUES[name]}), over_the_bridge)
+    _compare(
+        name, over_the_bridge[name.replace("/", " ")], by_namelist({name: VALUES[name]}), over_the_bridge
+    )
 
 
 @pytest.mark.parametrize("name", sorted(MAPS))
@@ -126,12 +128,16 @@ def test_uniform_map_is_a_multiplied_parameter(nemo, over_the_bridge, by_namelis
         pytest.skip(f"{name}: its scheme is switched off in this configuration")
     _, (entry, factor) = MAPS[name]
     value = float(nemo.entry(*entry.split("/"))) * factor
-    _compare(name, over_the_bridge["map " + name.replace("/", " ")], by_namelist({entry: value}), over_the_bridge)
+    _compare(
+        name, over_the_bridge["map " + name.replace("/", " ")], by_namelist({entry: value}), over_the_bridge
+    )
 
 
 def _compare(name: str, bridge: np.ndarray, namelist: np.ndarray, found: dict[str, Any]) -> None:
     surface = float(np.abs(bridge[0] - found["reference"][0]).max())
     difference = float(np.abs(bridge[0] - namelist[0]).max())
     everywhere = float(np.abs(bridge - namelist).max())
-    print(f"{name:28s} effect on SST {surface:.3e} K, bridge - namelist {difference:.3e} K, all levels {everywhere:.3e} K")
+    print(
+        f"{name:28s} effect on SST {surface:.3e} K, bridge - namelist {difference:.3e} K, all levels {everywhere:.3e} K"
+    )
     assert np.array_equal(bridge, namelist), f"{name}: effect {surface}, difference {difference}"

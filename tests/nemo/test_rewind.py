@@ -19,7 +19,14 @@ SETTINGS = {
 
 def test_description_and_record(nemo, tmp_path: Path, ranks: int) -> None:
     found = nemo.drive(tmp_path, "describe", ranks=ranks)
-    print(found["name"], found["version"], found["shape"], len(found["fields"]), "fields", len(found["parameters"]))
+    print(
+        found["name"],
+        found["version"],
+        found["shape"],
+        len(found["fields"]),
+        "fields",
+        len(found["parameters"]),
+    )
     assert found["name"] == "nemo"
     assert found["tmask"].sum() > 0 and list(found["tmask"].shape) == found["shape"]
     assert np.array_equal(found["tos"][-1], found["thetao"][-1][0])

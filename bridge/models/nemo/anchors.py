@@ -1,7 +1,7 @@
 """Where our lines go in NEMO's files: anchor statements per version, as data.
 
-An anchor is a regular expression for one whole statement. It must match exactly one line of the file, or with `after`
-the first line that follows the one line matching `after`.
+An anchor is a whole statement, whose blanks and case do not matter; "…" stands for the rest of the line. Exactly one
+line of the file must hold it, or with `after` the first line that follows the one line holding `after`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class FileEdits:
 
 
 _LEVELS = "istp, Nbb, Nnn, Naa, Nrhs"
-_STANDARD_LOOP = r"IF *\( *\.NOT\. *ln_diurnal_only *\) *THEN"
+_STANDARD_LOOP = "IF( .NOT. ln_diurnal_only ) THEN"
 
 
 def edits_for(configuration: Configuration) -> list[FileEdits]:
@@ -48,20 +48,20 @@ def _time_loop(old: bool) -> FileEdits:
     return FileEdits(
         "nemogcm.F90",
         (
-            Edit(r"USE lib_mpp\b.*", ("USE nemo_bridge",)),
+            Edit("USE lib_mpp …", ("USE nemo_bridge",)),
             Edit(
-                r"CALL mpp_start\( *\)",
+                "CALL mpp_start( )",
                 ("CALL nemo_bridge_open( ilocal_comm )", "CALL mpp_start( ilocal_comm )"),
                 place="replace",
             ),
-            Edit(r"CALL nemo_init\b.*", ("CALL nemo_bridge_start",)),
+            Edit("CALL nemo_init …", ("CALL nemo_bridge_start",)),
             Edit(
-                r"DO WHILE *\( *istp <= nitend .AND. nstop == 0 *\)",
+                "DO WHILE( istp <= nitend .AND. nstop == 0 )",
                 (f"   IF( .NOT. nemo_bridge_begin( {arguments} ) )   EXIT",),
                 after=_STANDARD_LOOP,
             ),
-            Edit(r"istp = istp \+ 1", (f"CALL nemo_bridge_end( {arguments} )",), "before", _STANDARD_LOOP),
-            Edit(r"CALL nemo_closefile", ("CALL nemo_bridge_close",)),
+            Edit("istp = istp + 1", (f"CALL nemo_bridge_end( {arguments} )",), "before", _STANDARD_LOOP),
+            Edit("CALL nemo_closefile", ("CALL nemo_bridge_close",)),
         ),
     )
 
@@ -70,10 +70,10 @@ def _step(name: str) -> FileEdits:
     return FileEdits(
         name,
         (
-            Edit(r"USE step_oce\b.*", ("USE nemo_bridge",)),
-            Edit(r"CALL sbc *\( *kstp\b.*", ("CALL nemo_bridge_fluxes( kstp )",)),
+            Edit("USE step_oce …", ("USE nemo_bridge",)),
+            Edit("CALL sbc( kstp …", ("CALL nemo_bridge_fluxes( kstp )",)),
             Edit(
-                r"IF\( *l_ldftra_time *\.OR\. *l_ldfeiv_time *\) *CALL ldf_tra *\(.*",
+                "IF( l_ldftra_time .OR. l_ldfeiv_time ) CALL ldf_tra( kstp …",
                 ("CALL nemo_bridge_eddy_coefficients",),
             ),
         ),
@@ -85,8 +85,8 @@ def _forcing_reader() -> FileEdits:
     return FileEdits(
         "fldread.F90",
         (
-            Edit(r"USE lib_mpp\b.*", ("USE nemo_bridge_rewind",)),
-            Edit(r"ll_firstcall = kt == nit000", ("ll_firstcall = ll_firstcall .OR. nemo_bridge_rewound",)),
+            Edit("USE lib_mpp …", ("USE nemo_bridge_rewind",)),
+            Edit("ll_firstcall = kt == nit000", ("ll_firstcall = ll_firstcall .OR. nemo_bridge_rewound",)),
         ),
     )
 
@@ -96,9 +96,9 @@ def _control() -> FileEdits:
     return FileEdits(
         "stpctl.F90",
         (
-            Edit(r"USE lib_mpp\b.*", ("USE nemo_bridge_rewind",)),
+            Edit("USE lib_mpp …", ("USE nemo_bridge_rewind",)),
             Edit(
-                r"CALL dia_wri_state\( *'output\.abort' *\).*",
+                "CALL dia_wri_state( 'output.abort' ) …",
                 ("IF( nemo_bridge_blew_up() )   RETURN",),
                 place="before",
             ),
@@ -116,20 +116,20 @@ def _light(configuration: Configuration) -> str:
 _PRIVATE: tuple[tuple[str, str, Callable[[Configuration], str]], ...] = (
     (
         "zdftke.F90",
-        r"PUBLIC *tke_rst\b.*",
+        "PUBLIC tke_rst …",
         lambda _: (
             "rn_ediff, rn_ediss, rn_ebb, rn_emin, rn_emin0, rn_mxl0, rn_efr, rn_lc, ln_mxl0, ri_cri, rmxl_min, dissl"
         ),
     ),
-    ("zdfdrg.F90", r"PUBLIC *zdf_drg_init\b.*", lambda _: "ln_non_lin"),
-    ("ldftra.F90", r"PUBLIC *ldf_eiv_dia\b.*", lambda _: "aht0, aei0"),
+    ("zdfdrg.F90", "PUBLIC zdf_drg_init …", lambda _: "ln_non_lin"),
+    ("ldftra.F90", "PUBLIC ldf_eiv_dia …", lambda _: "aht0, aei0"),
     (
         "tramle.F90",
-        r"PUBLIC *tra_mle_init\b.*",
+        "PUBLIC tra_mle_init …",
         lambda _: "nn_mle, rn_ce, rn_lf, rn_time, rn_lat, rn_rho_c_mle, rb_c, rc_f, rfu, rfv, r1_ft",
     ),
-    ("traqsr.F90", r"PUBLIC *tra_qsr_init\b.*", _light),
-    ("sbcssr.F90", r"PUBLIC *sbc_ssr_init\b.*", lambda _: "rn_dqdt, rn_deds, rn_sssr_bnd"),
+    ("traqsr.F90", "PUBLIC tra_qsr_init …", _light),
+    ("sbcssr.F90", "PUBLIC sbc_ssr_init …", lambda _: "rn_dqdt, rn_deds, rn_sssr_bnd"),
 )
 
 

@@ -6,6 +6,7 @@ gives the file back byte by byte. Files are handled as latin-1 text, which keeps
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from bridge.errors import ConfigurationError
@@ -31,11 +32,15 @@ def insert(text: str, edits: FileEdits, where: str) -> str:
 def remove(text: str) -> str:
     """`text` without lines of ours."""
     kept = []
+    ours = False
     for line in text.splitlines(keepends=True):
+        ours = line.rstrip("\r\n").endswith(MARK)
         if line.startswith(_REPLACED):
             kept.append(line[len(_REPLACED) :])
-        elif not line.rstrip("\r\n").endswith(MARK):
+        elif not ours:
             kept.append(line)
+    if ours and not text.endswith(("\r", "\n")):
+        kept[-1] = kept[-1].rstrip("\r\n")  # the file had no newline at its end
     return "".join(kept)
 
 
@@ -49,6 +54,12 @@ def _place(lines: list[str], number: int, edit: Edit) -> None:
     ending = original[len(original.rstrip("\r\n")) :] or "\n"
     indent = re.match(r"[ \t]*", original).group()  # type: ignore[union-attr]
     ours = [f"{indent}{line:<50} {MARK}{ending}" for line in edit.lines]
+    if edit.place != "before" and not original.endswith(ending):
+        original, ours[-1] = (
+            original + ending,
+            ours[-1].removesuffix(ending),
+        )  # no newline at the end of the file
+        lines[number] = original
     if edit.place == "before":
         lines[number:number] = ours
     elif edit.place == "after":
@@ -66,14 +77,28 @@ def _find(lines: list[str], edit: Edit, where: str) -> int:
     number = found[0] if edit.after and found else _only(found, edit.anchor, where)
     if lines[number].split("!")[0].rstrip().endswith("&"):
         raise ConfigurationError(
-            f"{where}, line {number + 1}: the anchor {_readable(edit.anchor)} is continued (&)"
+            f"{where}, line {number + 1}: the anchor statement '{edit.anchor}' is continued (&)"
         )
     return number
 
 
 def _matches(lines: list[str], anchor: str) -> list[int]:
-    pattern = re.compile(r"\s*" + anchor + r"\s*(!.*)?", re.IGNORECASE)
+    """Numbers of the lines that hold this statement, whatever their blanks, case and comment."""
+    pattern = re.compile(rf"\s*{_expression(anchor)}\s*(!.*)?", re.IGNORECASE)
     return [number for number, line in enumerate(lines) if pattern.fullmatch(line.rstrip("\r\n"))]
+
+
+def _expression(anchor: str) -> str:
+    """Regular expression of a statement: blanks only count between words, "…" stands for the rest."""
+    words = re.findall(r"\w+|\S", anchor)
+    expression = re.escape(words[0])
+    for previous, word in itertools.pairwise(words):
+        between_words = previous[-1].isalnum() and word[0].isalnum()
+        if word == "…":
+            expression += r"\b.*" if previous[-1].isalnum() else ".*"
+        else:
+            expression += (r"\s+" if between_words else r"\s*") + re.escape(word)
+    return expression
 
 
 def _only(found: list[int], anchor: str, where: str) -> int:
@@ -81,20 +106,10 @@ def _only(found: list[int], anchor: str, where: str) -> int:
         return found[0]
     if not found:
         raise ConfigurationError(
-            f"{where}: the anchor statement {_readable(anchor)} is missing; nothing was changed. "
-            "Is this an unmodified file of NEMO 5.0, 4.2 or 4.0?"
+            f"{where}: the anchor statement '{anchor}' is missing; nothing was changed. "
+            "Is this a file of NEMO 5.0, 4.2 or 4.0?"
         )
     numbers = ", ".join(str(number + 1) for number in found)
     raise ConfigurationError(
-        f"{where}: the anchor statement {_readable(anchor)} is ambiguous (lines {numbers}); nothing was changed"
-    )
-
-
-def _readable(anchor: str) -> str:
-    """An anchor as the statement that it stands for."""
-    text = re.sub(r"\\b\.\*|\.\*", " …", anchor)
-    return (
-        "'"
-        + re.sub(r" +", " ", re.sub(r" \*|\\", lambda m: " " if m.group() == " *" else "", text)).strip()
-        + "'"
+        f"{where}: the anchor statement '{anchor}' is ambiguous (lines {numbers}); nothing was changed"
     )

@@ -52,7 +52,7 @@ def plan_install(configuration: Configuration) -> list[Change]:
         )
     changes += [
         Change(folder / name, _read(folder / name), text, True)
-        for name, text in _sources(configuration).items()
+        for name, text in sources(configuration).items()
     ]
     return [change for change in changes if change.before != change.after]
 
@@ -144,21 +144,21 @@ def sources_folder() -> Path:
     )
 
 
-def _sources(configuration: Configuration) -> dict[str, str]:
+def sources(configuration: Configuration) -> dict[str, str]:
     """Name and content of every source of ours for this version."""
     folder = sources_folder()
-    sources: dict[str, str] = {}
+    found: dict[str, str] = {}
     for file in sorted((folder / "nemo").glob("nemo_bridge*.[Fh]90")):
         if file.name not in (_PROGNOSTIC, _old_prognostic().name):
-            sources[file.name] = _read(file) or ""
-    sources |= _client_library(folder / "src", sources.values())
+            found[file.name] = _read(file) or ""
+    found |= _client_library(folder / "src", found.values())
     chosen = _old_prognostic() if configuration.version == "4.0" else folder / "nemo" / _PROGNOSTIC
-    sources[_PROGNOSTIC] = _read(chosen) or ""
-    sources["nemo_bridge_version.h90"] = (
+    found[_PROGNOSTIC] = _read(chosen) or ""
+    found["nemo_bridge_version.h90"] = (
         f"! NEMO {configuration.version}; written by nemo-bridge nemo install\n"
         f"#define NEMO_BRIDGE_VERSION {configuration.number}\n"
     )
-    return sources
+    return found
 
 
 def _client_library(folder: Path, users: Iterable[str]) -> dict[str, str]:
@@ -194,7 +194,7 @@ def _new_record(configuration: Configuration, changes: list[Change], before: str
     content = {
         "nemo": configuration.version,
         "copies": sorted(copies),
-        "sources": sorted(_sources(configuration)),
+        "sources": sorted(sources(configuration)),
     }
     return json.dumps(content, indent=2) + "\n"
 
