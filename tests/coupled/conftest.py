@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +113,59 @@ def make_jobs(
 def jobs(make_jobs: Callable[[Path], CoupledJobs], tmp_path: Path) -> CoupledJobs:
     """Coupled jobs in a folder of this test."""
     return make_jobs(tmp_path)
+
+
+@dataclass
+class SeparateJobs:
+    """A server script and a model as two jobs that meet at a ZMQ endpoint: folder and endpoint in sys.argv[1:3]."""
+
+    jobs: CoupledJobs
+    endpoint: str
+    environment: dict[str, str]
+
+    def server(self, script: str, **environment: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        """The running server."""
+        file = self.jobs.directory / "server.py"
+        file.write_text(script)
+        command = [sys.executable, str(file), str(self.jobs.directory), self.endpoint]
+        return self.jobs.launched(command, self.environment | environment)
+
+    def model(
+        self,
+        ranks: int = 2,
+        program: str = "shallow_water",
+        arguments: tuple[str, ...] = (),
+        **environment: str,
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
+        """The running model."""
+        command = [*self.jobs.mpirun, "-n", str(ranks), str(self.jobs.executable(program)), *arguments]
+        settings = {"NEMO_BRIDGE_ENDPOINT": self.endpoint} | self.environment | environment
+        return self.jobs.launched(command, settings)
+
+    def run(
+        self, script: str, ranks: int = 2, program: str = "shallow_water", arguments: tuple[str, ...] = ()
+    ) -> tuple[Ended, Ended]:
+        """Run both to their ends: server, model."""
+        with self.server(script) as server, self.model(ranks, program, arguments) as model:
+            return self.jobs.ended(server), self.jobs.ended(model)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def meet(jobs: CoupledJobs) -> Callable[..., SeparateJobs]:
+    """`meet("ipc")` or `meet("tcp", NAME="value")`: two jobs and where they meet; settings of both."""
+
+    def make(way: str, **environment: str) -> SeparateJobs:
+        endpoint = f"ipc://{jobs.directory}/meet" if way == "ipc" else f"tcp://127.0.0.1:{free_port()}"
+        return SeparateJobs(jobs, endpoint, environment)
+
+    return make
 
 
 def ranks_of(job: subprocess.Popen[str], name: str) -> list[int]:
