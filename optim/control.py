@@ -7,16 +7,17 @@ to first order and every component is of order one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from bridge.errors import ConfigurationError
 from bridge.model import Params
+from optim.settings_check import Positive, as_tables, make, refuse_unknown
 
-TRANSFORMS = ("linear", "log", "logit")
+Transform = Literal["linear", "log", "logit"]
 _BOUND_FRACTION = 0.02  # closer to its bound than this, a tuned value is called "at bound"
 
 
@@ -33,14 +34,14 @@ class Control:
     lower: float
     upper: float
     prior_mean: float
-    prior_spread: float
-    transform: str = "linear"
+    prior_spread: Positive
+    transform: Transform = "linear"
     units: str = "1"
 
     def __post_init__(self) -> None:
-        if self.transform not in TRANSFORMS:
+        if self.transform not in get_args(Transform):
             raise ConfigurationError(
-                f"{self.name}: transform must be one of {TRANSFORMS}, got {self.transform!r}"
+                f"{self.name}: transform must be one of {get_args(Transform)}, got {self.transform!r}"
             )
         if not self.lower < self.prior_mean < self.upper:
             raise ConfigurationError(
@@ -188,18 +189,13 @@ class ControlVector:
         return x
 
 
-_KEYS = {"group", "entry", "lower", "upper", "prior_mean", "prior_spread", "transform", "units"}
-
-
-def from_table(tables: Sequence[Mapping[str, Any]]) -> ControlVector:
-    """Controls from the `[[controls]]` tables of an experiment file."""
+def from_table(tables: Any) -> ControlVector:
+    """Controls from the `[[controls]]` tables of an experiment file; their `start` is not read here."""
+    known = [item.name for item in fields(Control)] + ["start"]
     controls = []
-    for number, table in enumerate(tables, start=1):
+    for number, table in enumerate(as_tables("[[controls]]", tables), start=1):
         label = f"[[controls]] number {number} ({table.get('group', '?')}/{table.get('entry', '?')})"
-        unknown, missing = set(table) - _KEYS - {"start"}, _KEYS - {"transform", "units"} - set(table)
-        if unknown or missing:
-            raise ConfigurationError(
-                f"{label}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}"
-            )
-        controls.append(Control(**{key: value for key, value in table.items() if key in _KEYS}))
+        refuse_unknown(label, table, known)
+        control = {name: value for name, value in table.items() if name != "start"}
+        controls.append(make(Control, label, control))
     return ControlVector(tuple(controls))

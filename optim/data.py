@@ -9,9 +9,16 @@ import numpy as np
 import xarray
 
 from bridge.errors import ConfigurationError
+from bridge.fields import CATALOGUE, SURFACE
 from bridge.model import Grid, Trajectory
 from optim.cost import Observations
-from optim.experiment_file import DAYS_PER_MONTH, SECONDS_PER_DAY, ObservationSettings, WindowSettings
+from optim.experiment_file import (
+    ALL_LATITUDES,
+    DAYS_PER_MONTH,
+    SECONDS_PER_DAY,
+    ObservationSettings,
+    WindowSettings,
+)
 from optim.observe import ObservationOperator, area_weights, box_means, each_record, select, window_means
 
 MONTH = DAYS_PER_MONTH * SECONDS_PER_DAY
@@ -38,11 +45,14 @@ class Timetable:
     time_step: float
 
     def weights(self) -> np.ndarray:
-        """Time weights [periods or records, records]."""
+        """Time weights [periods or records, records]; `ConfigurationError` for a period without a record."""
         if not self.periods:
             return each_record(len(self.steps))
         windows = [(period.start, period.end) for period in self.periods]
-        return window_means(self.steps, windows, self.time_step)
+        try:
+            return window_means(self.steps, windows, self.time_step)
+        except ValueError as error:
+            raise ConfigurationError(f"[window]: {error}") from error
 
 
 def timetable(
@@ -98,29 +108,85 @@ def _mean_periods(window: WindowSettings, begin: float, end: float) -> tuple[Per
 def climatology(settings: ObservationSettings, folder: Path, grid: Grid, table: Timetable) -> Observations:
     """Block of a monthly climatology on the model's grid: variable [month, (k,) j, i], 0 or NaN on land."""
     path = folder / settings.file
-    if not path.is_file():
-        raise ConfigurationError(f"[[observations]] of {settings.field}: no file {path}")
-    with xarray.open_dataset(path, decode_times=False) as data:
-        for name in filter(None, (settings.variable, settings.sigma_variable)):
-            if name not in data:
-                raise ConfigurationError(
-                    f"{path}: no variable {name!r}; it has {', '.join(map(str, data.data_vars))}"
-                )
-        values = np.asarray(data[settings.variable].values, dtype=float)
-        sigma = np.asarray(data[settings.sigma_variable].values, float) if settings.sigma_variable else None
+    values, by_level = _read(path, settings)
     if any(period.month == 0 for period in table.periods) or not table.periods:
         raise ConfigurationError("a climatology is compared by months: give months in [window]")
-    volume = values.ndim == 4
-    if values.shape[-2:] != (grid.ny, grid.nx) or values.shape[0] != 12:
-        raise ConfigurationError(
-            f"{path}: {settings.variable} has shape {values.shape}, expected 12 months on the grid {(grid.ny, grid.nx)}"
-        )
-    operator = _operator(settings, grid, table.weights(), values.shape[1] if volume else 0)
+    _check_shape(path, settings, values, grid)
+    operator = _operator(settings, grid, table.weights(), values.shape[1] if values.ndim == 4 else 0)
     months = np.stack([values[period.month - 1].ravel() for period in table.periods])
-    observed = months[:, operator.index[:, 0]].ravel()
-    spread = _sigma(settings, sigma, operator, grid)
-    cells = _block(settings, operator, observed, spread, grid)
+    observed = months[:, operator.index[:, 0]]
+    _refuse_gaps(path, settings.variable, observed, operator, grid)
+    spread = _sigma(settings, _checked_sigma(path, settings, by_level, operator, grid), operator, grid)
+    cells = _block(settings, operator, observed.ravel(), spread, grid)
     return _boxes(settings, cells, grid) if settings.box else cells
+
+
+def _read(path: Path, settings: ObservationSettings) -> tuple[np.ndarray, np.ndarray | None]:
+    """The variable of a netCDF file, and its standard deviation if the file has it."""
+    if not path.is_file():
+        raise ConfigurationError(f"{settings.label}: no file {path}")
+    names = list(filter(None, (settings.variable, settings.sigma_variable)))
+    try:
+        with xarray.open_dataset(path, decode_times=False) as data:
+            for name in names:
+                if name not in data:
+                    raise ConfigurationError(
+                        f"{path}: no variable {name!r}; it has {', '.join(map(str, data.data_vars))}"
+                    )
+            arrays = [np.asarray(data[name].values, float) for name in names]
+    except ConfigurationError:
+        raise
+    except (OSError, ValueError, TypeError) as error:  # no netCDF, or no numbers
+        raise ConfigurationError(f"{path}: cannot read {', '.join(names)} as numbers ({error})") from error
+    return arrays[0], arrays[1] if len(arrays) > 1 else None
+
+
+def _check_shape(path: Path, settings: ObservationSettings, values: np.ndarray, grid: Grid) -> None:
+    flat = settings.field in CATALOGUE and CATALOGUE[settings.field].dims == SURFACE
+    expected = (12, grid.ny, grid.nx)
+    if values.shape != expected and (flat or (*values.shape[:1], *values.shape[2:]) != expected):
+        raise ConfigurationError(
+            f"{path}: {settings.variable} has shape {values.shape}, expected 12 months on the grid "
+            f"{(grid.ny, grid.nx)}{'' if flat else ', by levels or not'}"
+        )
+
+
+def _refuse_gaps(
+    path: Path, variable: str, observed: np.ndarray, operator: ObservationOperator, grid: Grid
+) -> None:
+    """ConfigurationError for values [month, point] that are not finite, with the place of the first."""
+    gaps = np.argwhere(~np.isfinite(observed))
+    if gaps.size:
+        level, cell = divmod(int(operator.index[gaps[0][1], 0]), grid.ny * grid.nx)
+        raise ConfigurationError(
+            f"{path}: {variable} is not finite at {len(gaps)} of {observed.size} observed points, which are ocean in "
+            f"the model; the first is level {level}, j {cell // grid.nx}, i {cell % grid.nx} (counted from 0): fill "
+            "them, or leave them out with levels and latitudes"
+        )
+
+
+def _checked_sigma(
+    path: Path,
+    settings: ObservationSettings,
+    by_level: np.ndarray | None,
+    operator: ObservationOperator,
+    grid: Grid,
+) -> np.ndarray | None:
+    """The standard deviations of the file, if they are one positive number for each observed level."""
+    if by_level is None:
+        return None
+    levels = np.unique(operator.index[:, 0] // (grid.ny * grid.nx))
+    if by_level.ndim != 1 or by_level.size <= levels.max():
+        raise ConfigurationError(
+            f"{path}: {settings.sigma_variable} has shape {by_level.shape}, expected one value for each level, "
+            f"at least {levels.max() + 1}"
+        )
+    used = by_level[levels]
+    if not np.all(np.isfinite(used) & (used > 0.0)):
+        raise ConfigurationError(
+            f"{path}: {settings.sigma_variable} should be finite and above 0 on every observed level, got {used}"
+        )
+    return by_level
 
 
 def _boxes(settings: ObservationSettings, cells: Observations, grid: Grid) -> Observations:
@@ -157,16 +223,23 @@ def _operator(
     settings: ObservationSettings, grid: Grid, weights: np.ndarray, depth: int
 ) -> ObservationOperator:
     """Wet points of the field's own grid point within the latitudes, on the levels (all if none are named)."""
-    mask = _mask(settings.field, grid)
+    mask = _mask(settings.field, grid)[: depth or 1]
     if "gphit" in grid:
         south, north = settings.latitudes
         mask = mask & (grid["gphit"] >= south) & (grid["gphit"] <= north)
-    if depth == 0:
-        return select(settings.field, weights, mask[0])
-    levels = settings.levels or tuple(range(depth))
-    if max(levels) >= depth:
+    elif settings.latitudes != ALL_LATITUDES:
         raise ConfigurationError(
-            f"[[observations]] of {settings.field}: level {max(levels)}, but there are {depth} (0 is the surface)"
+            f"{settings.label}: latitudes cannot be used, the model did not publish its own"
+        )
+    levels = settings.levels or tuple(range(depth or 1))
+    if max(levels) >= len(mask):
+        raise ConfigurationError(
+            f"{settings.label}: level {max(levels)}, but there are {len(mask)} (0 is the surface)"
+        )
+    if not mask[list(levels)].any():
+        raise ConfigurationError(
+            f"{settings.label}: nothing to observe, the model has no ocean at latitudes {list(settings.latitudes)} on "
+            f"the levels {list(levels)}"
         )
     # points are numbered in the model's levels, whose plane is the same as the file's
     return select(settings.field, weights, mask, levels)
@@ -181,10 +254,10 @@ def _sigma(
     settings: ObservationSettings, by_level: np.ndarray | None, operator: ObservationOperator, grid: Grid
 ) -> np.ndarray:
     """σ [m]: by level or constant, over √(area weight), times √(cells per degree of freedom)."""
-    sigma = np.full(operator.size, float(settings.sigma))
+    sigma = np.full(operator.size, settings.sigma)
     if by_level is not None:
         level = operator.index[:, 0] // (grid.ny * grid.nx)
-        sigma = np.tile(by_level[level] if by_level.ndim == 1 else by_level, operator.time_weights.shape[0])
+        sigma = np.tile(by_level[level], operator.time_weights.shape[0])
     sigma = sigma * np.sqrt(settings.cells_per_degree_of_freedom)
     if settings.area_weighted:
         sigma = sigma / np.sqrt(area_weights(grid["e1t"], grid["e2t"], operator))

@@ -5,24 +5,38 @@ The table [model] is read by the commands, which start the model; everything els
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.model import Params
 from optim.control import ControlVector, from_table
+from optim.gradients import Ensemble, FiniteDifference
 from optim.minimisers import LBFGS, Adam, LevenbergMarquardt, Minimiser
 from optim.refine import RefineSettings
+from optim.settings_check import (
+    Count,
+    Index,
+    NonNegative,
+    Positive,
+    Range,
+    as_table,
+    as_tables,
+    check,
+    checked,
+    make,
+    refuse_unknown,
+)
 
 MINIMISERS: dict[str, type] = {"gauss-newton": LevenbergMarquardt, "lbfgs": LBFGS, "adam": Adam}
-ESTIMATORS = ("surrogate", "finite-difference", "ensemble")
 SECONDS_PER_DAY = 86400.0
 DAYS_PER_MONTH = 30.0  # the model's year has 360 days
+Month = Annotated[int, Range(1, 12)]
+Latitude = Annotated[float, Range(-90.0, 90.0)]
+ALL_LATITUDES = (-90.0, 90.0)
 
 
 @dataclass(frozen=True)
@@ -34,57 +48,102 @@ class WindowSettings:
     length of the means over a window of `days` (0: every record by itself).
     """
 
-    every: int
-    months: tuple[int, ...] = ()
-    months_held_out: tuple[int, ...] = ()
-    days: float = 0.0
-    mean_days: float = 0.0
-    spinup_days: float = 0.0
+    every: Count
+    months: tuple[Month, ...] = ()
+    months_held_out: tuple[Month, ...] = ()
+    days: NonNegative = 0.0
+    mean_days: NonNegative = 0.0
+    spinup_days: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         if bool(self.months) == (self.days > 0.0):
             raise ConfigurationError("[window]: give either months = [...] or days = ...")
-        for month in (*self.months, *self.months_held_out):
-            if not 1 <= month <= 12:
-                raise ConfigurationError(f"[window]: months are 1 to 12, got {month}")
-        if self.every < 1:
-            raise ConfigurationError(f"[window]: every should be at least 1 step, got {self.every}")
+        if self.months_held_out and not self.months:
+            raise ConfigurationError("[window]: months_held_out belongs to months, not to days")
+        named = (*self.months, *self.months_held_out)
+        repeated = sorted({month for month in named if named.count(month) > 1})
+        if repeated:
+            raise ConfigurationError(
+                f"[window]: month {repeated[0]} is named twice in months and months_held_out together"
+            )
+        if self.mean_days > self.days:
+            raise ConfigurationError(
+                f"[window]: mean_days should be at most days = {self.days:g}, got {self.mean_days:g}"
+            )
 
 
 @dataclass(frozen=True)
 class ObservationSettings:
     """One `[[observations]]` table: a climatology file, or a twin experiment's own run with the true parameters."""
 
-    kind: str
+    kind: Literal["climatology", "twin"]
     field: str
-    sigma: float = 0.0
+    sigma: NonNegative = 0.0
     file: str = ""
     variable: str = ""
     sigma_variable: str = ""
-    levels: tuple[int, ...] = ()
-    latitudes: tuple[float, ...] = (-90.0, 90.0)
+    levels: tuple[Index, ...] = ()
+    latitudes: tuple[Latitude, Latitude] = ALL_LATITUDES
     area_weighted: bool = False
-    cells_per_degree_of_freedom: float = 1.0
-    box: tuple[float, ...] = ()  # compare area means over boxes of (degrees latitude, degrees longitude)
+    cells_per_degree_of_freedom: Positive = 1.0
+    box: tuple[Positive, ...] = ()  # compare area means over boxes of (degrees latitude, degrees longitude)
     noise: bool = False
-    seed: int = 0
+    seed: Index = 0
 
     def __post_init__(self) -> None:
-        label = f"[[observations]] of {self.field}"
-        if self.kind not in ("climatology", "twin"):
-            raise ConfigurationError(f'{label}: kind should be "climatology" or "twin", got {self.kind!r}')
-        if self.kind == "climatology" and not (self.file and self.variable):
-            raise ConfigurationError(f"{label}: a climatology needs file and variable")
-        if self.box and (len(self.box) != 2 or min(self.box) <= 0.0 or self.kind != "climatology"):
+        if self.latitudes[0] >= self.latitudes[1]:
             raise ConfigurationError(
-                f"{label}: box is [degrees latitude, degrees longitude] of a climatology, got {list(self.box)}"
+                f"{self.label}: latitudes should be [south, north], got {list(self.latitudes)}"
             )
-        if self.box and self.sigma <= 0.0:
+        if self.kind == "climatology":
+            self._check_climatology()
+        else:
+            self._check_twin()
+
+    @property
+    def label(self) -> str:
+        """What names this table in errors."""
+        return f"[[observations]] of {self.field}"
+
+    def _check_climatology(self) -> None:
+        if not (self.file and self.variable):
+            raise ConfigurationError(f"{self.label}: a climatology needs file and variable")
+        if self.noise:
+            raise ConfigurationError(f"{self.label}: noise = true belongs to a twin, not to a climatology")
+        if self.box and len(self.box) != 2:
             raise ConfigurationError(
-                f"{label}: means over boxes need sigma > 0, that of a box of average area"
+                f"{self.label}: box should be [degrees latitude, degrees longitude], got {list(self.box)}"
             )
-        if self.sigma <= 0.0 and not self.sigma_variable:
-            raise ConfigurationError(f"{label}: give sigma > 0 (in the units of the field) or sigma_variable")
+        if self.box and self.sigma == 0.0:
+            raise ConfigurationError(
+                f"{self.label}: means over boxes need sigma > 0, that of a box of average area"
+            )
+        if self.sigma == 0.0 and not self.sigma_variable:
+            raise ConfigurationError(
+                f"{self.label}: give sigma > 0 (in the units of the field) or sigma_variable"
+            )
+
+    def _check_twin(self) -> None:
+        for name in ("file", "variable", "sigma_variable", "box"):
+            if getattr(self, name):
+                raise ConfigurationError(f"{self.label}: {name} belongs to a climatology, not to a twin")
+        if self.sigma == 0.0:
+            raise ConfigurationError(f"{self.label}: give sigma > 0 (in the units of the field)")
+
+
+@dataclass(frozen=True)
+class SurrogateSettings:
+    """What `[estimator]` says of a surrogate: its variant, and its steps per record interval."""
+
+    surrogate: Literal["columns", "dynamics"] = "columns"
+    substeps: Count = 1
+
+
+ESTIMATORS: dict[str, type] = {
+    "surrogate": SurrogateSettings,
+    "finite-difference": FiniteDifference,
+    "ensemble": Ensemble,
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +155,15 @@ class EstimatorSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in ESTIMATORS:
-            raise ConfigurationError(f"[estimator]: kind should be one of {ESTIMATORS}, got {self.kind!r}")
+        check("[estimator]", "kind", self.kind, Literal[tuple(ESTIMATORS)])
+
+    def first_gradient(self, controls: int) -> int:
+        """Model runs that the first gradient with respect to so many controls takes."""
+        if self.kind == "finite-difference":
+            return controls * (2 if self.options.get("central") else 1) + 1
+        if self.kind == "ensemble":
+            return self.options.get("members", controls) + 1
+        return 1
 
 
 @dataclass(frozen=True)
@@ -105,8 +171,15 @@ class CompareSettings:
     """What is run or computed beside the tuning, for the report."""
 
     finite_difference_gauss_newton: bool = False
-    finite_difference_step: float = 0.2
+    finite_difference_step: Positive = 0.2
     exact_cosine: bool = False
+
+
+@dataclass(frozen=True)
+class BudgetSettings:
+    """The `[budget]` table."""
+
+    model_runs: Count = 20
 
 
 @dataclass(frozen=True)
@@ -137,12 +210,20 @@ _TABLES = {
 }  # fmt: skip
 
 
+_MODEL = {
+    "kind": str, "ranks": Count, "timeout": Positive, "program": str, "namelist": str, "executable": str,
+    "directory": str, "relaunch": bool,
+}  # fmt: skip
+
+
 def read(path: Path) -> Experiment:
     """The experiment of a TOML file; `ConfigurationError` names the file and what is wrong."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot read the experiment ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: should be UTF-8 text, but {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     try:
@@ -153,101 +234,145 @@ def read(path: Path) -> Experiment:
 
 def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) -> Experiment:
     """The experiment of the content of a TOML file; relative file names count from the folder of `path`."""
-    _refuse_unknown("the file", table, _TABLES)
-    if not table.get("observations"):
-        raise ConfigurationError("no [[observations]]: there is nothing to tune against")
+    refuse_unknown("the file", table, _TABLES)
     controls = from_table(table.get("controls", ()))
-    truth = _params(table, "truth", controls)
-    kinds = {item.get("kind") for item in table["observations"]}
-    if "twin" in kinds and set(_names(truth)) != set(controls.names):
-        missing = sorted(set(controls.names) - set(_names(truth)))
-        raise ConfigurationError(f"[truth]: a twin experiment needs the true value of {', '.join(missing)}")
-    return Experiment(
+    estimator = _estimator(table.get("estimator", {}), len(controls))
+    experiment = Experiment(
         path=path,
-        title=str(table.get("title", path.stem)),
+        title=check("the file", "title", table.get("title", path.stem), str),
         controls=controls,
-        start=_start(table["controls"]),
-        window=_make(WindowSettings, "[window]", table.get("window", {})),
-        observations=tuple(_make(ObservationSettings, "[[observations]]", t) for t in table["observations"]),
-        estimator=_estimator(table.get("estimator", {})),
+        start=_start(table["controls"], controls),
+        window=make(WindowSettings, "[window]", table.get("window", {})),
+        observations=_observations(table.get("observations", ())),
+        estimator=estimator,
         minimiser=_minimiser(table.get("minimiser", {})),
-        refine=_make(RefineSettings, "[refine]", table.get("refine", {})),
-        compare=_make(CompareSettings, "[compare]", table.get("compare", {})),
-        budget=_budget(table.get("budget", {})),
-        prior=bool(table.get("prior", True)),
-        truth=truth,
-        fixed=_params(table, "fixed", None),
-        seed=int(table.get("seed", 0)),
-        model=dict(table.get("model", {})),
+        refine=make(RefineSettings, "[refine]", table.get("refine", {})),
+        compare=make(CompareSettings, "[compare]", table.get("compare", {})),
+        budget=_budget(table.get("budget", {}), estimator, len(controls)),
+        prior=check("the file", "prior", table.get("prior", True), bool),
+        truth=_truth(table.get("truth", {}), controls),
+        fixed=_fixed(table.get("fixed", {}), controls),
+        seed=check("the file", "seed", table.get("seed", 0), Index),
+        model=_model(table.get("model", {})),
     )
+    _check_together(experiment)
+    return experiment
 
 
-def _make(kind: type, label: str, table: Mapping[str, Any]) -> Any:
-    """A settings dataclass from a table, lists as tuples; unknown and missing keys are named."""
-    known = {item.name: item for item in dataclasses.fields(kind)}
-    _refuse_unknown(label, table, set(known))
-    needed = {
-        name
-        for name, item in known.items()
-        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-    }
-    if needed - set(table):
-        raise ConfigurationError(f"{label}: missing {', '.join(sorted(needed - set(table)))}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+def _check_together(experiment: Experiment) -> None:
+    """What concerns several tables."""
+    for item in experiment.observations:
+        if item.kind == "climatology" and not experiment.window.months:
+            raise ConfigurationError(
+                f"{item.label}: a climatology is compared by months: give months in [window]"
+            )
+        missing = sorted(set(experiment.controls.names) - set(_names(experiment.truth)))
+        if item.kind == "twin" and missing:
+            raise ConfigurationError(
+                f"[truth]: a twin experiment needs the true value of {', '.join(missing)}"
+            )
 
 
-def _refuse_unknown(label: str, table: Mapping[str, Any], known: set[str]) -> None:
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-            raise ConfigurationError(f"{label}: unknown entry {name!r}{hint}")
+def _observations(tables: Any) -> tuple[ObservationSettings, ...]:
+    found = tuple(
+        make(ObservationSettings, f"[[observations]] number {number}", table)
+        for number, table in enumerate(as_tables("[[observations]]", tables), start=1)
+    )
+    if not found:
+        raise ConfigurationError("no [[observations]]: there is nothing to tune against")
+    return found
 
 
-def _estimator(table: Mapping[str, Any]) -> EstimatorSettings:
-    named = {name: table[name] for name in ("kind", "surrogate") if name in table}
-    options = {name: value for name, value in table.items() if name not in named}
-    return EstimatorSettings(**named, options=options)
+def _estimator(table: Any, controls: int) -> EstimatorSettings:
+    """The estimator with its options; an ensemble has as many members as controls unless it says otherwise."""
+    kind = as_table("[estimator]", table).get("kind", "surrogate")
+    check("[estimator]", "kind", kind, Literal[tuple(ESTIMATORS)])
+    options = {name: value for name, value in table.items() if name != "kind"}
+    if kind == "ensemble":
+        options.setdefault("members", controls)
+    options = checked(ESTIMATORS[kind], f"[estimator] of kind {kind}", options, without=("forward",))
+    surrogate = options.pop("surrogate", SurrogateSettings.surrogate)
+    return EstimatorSettings(kind, surrogate, options)
 
 
-def _minimiser(table: Mapping[str, Any]) -> Minimiser:
-    kind = table.get("kind", "gauss-newton")
-    if kind not in MINIMISERS:
-        raise ConfigurationError(f"[minimiser]: kind should be one of {sorted(MINIMISERS)}, got {kind!r}")
+def _minimiser(table: Any) -> Minimiser:
+    kind = as_table("[minimiser]", table).get("kind", "gauss-newton")
+    check("[minimiser]", "kind", kind, Literal[tuple(MINIMISERS)])
     settings = {name: value for name, value in table.items() if name != "kind"}
-    return _make(MINIMISERS[kind], "[minimiser]", settings)
+    return make(MINIMISERS[kind], f"[minimiser] of kind {kind}", settings)
 
 
-def _budget(table: Mapping[str, Any]) -> int:
-    _refuse_unknown("[budget]", table, {"model_runs"})
-    runs = table.get("model_runs", 20)
-    if not isinstance(runs, int) or runs < 1:
-        raise ConfigurationError(f"[budget]: model_runs should be a positive number, got {runs!r}")
+def _budget(table: Any, estimator: EstimatorSettings, controls: int) -> int:
+    """Model runs, enough for the first gradient."""
+    runs = make(BudgetSettings, "[budget]", table).model_runs
+    needed = estimator.first_gradient(controls)
+    if runs < needed:
+        raise ConfigurationError(
+            f"[budget]: model_runs = {runs} is too small: the first gradient of estimator {estimator.kind} takes "
+            f"{needed} runs with {controls} controls"
+        )
     return runs
 
 
-def _start(tables: Any) -> Params:
+def _model(table: Any) -> dict[str, Any]:
+    """The table [model] with entries of the right types; which of them there may be, the commands know."""
+    for name, value in as_table("[model]", table).items():
+        if name in _MODEL:
+            check("[model]", name, value, _MODEL[name])
+    return dict(table)
+
+
+def _start(tables: Any, controls: ControlVector) -> Params:
     """Start values where a control gives one; elsewhere the tuning starts from the prior mean."""
     params: Params = {}
-    for table in tables:
+    for table, name in zip(tables, controls.names, strict=True):
         if "start" in table:
-            params.setdefault(table["group"], {})[table["entry"]] = float(table["start"])
+            value = check("[[controls]]", f"start of {name}", table["start"], float)
+            params.setdefault(table["group"], {})[table["entry"]] = value
+    _refuse_outside("[[controls]]: start of", params, controls)
     return params
 
 
-def _params(table: Mapping[str, Any], name: str, controls: ControlVector | None) -> Params:
-    """`{"group/entry" = value}` as `Params`; entries must be controls if `controls` is given."""
-    params: Params = {}
-    for key, value in table.get(name, {}).items():
-        group, _, entry = key.partition("/")
-        if not entry:
-            raise ConfigurationError(f'[{name}]: entries are "group/entry" = value, got {key!r}')
-        if controls is not None and key not in controls.names:
+def _truth(table: Any, controls: ControlVector) -> Params:
+    """True values of controls, within their bounds."""
+    params = _params("[truth]", table)
+    for name in _names(params):
+        if name not in controls.names:
             raise ConfigurationError(
-                f"[{name}]: {key} is not among the controls, which are {', '.join(controls.names)}"
+                f"[truth]: {name} is not among the controls, which are {', '.join(controls.names)}"
             )
-        params.setdefault(group, {})[entry] = float(value)
+    _refuse_outside("[truth]:", params, controls)
     return params
+
+
+def _fixed(table: Any, controls: ControlVector) -> Params:
+    """Values of entries that are no controls."""
+    params = _params("[fixed]", table)
+    tuned = {name.casefold() for name in controls.names}
+    for name in _names(params):
+        if name.casefold() in tuned:
+            raise ConfigurationError(
+                f"[fixed]: {name} is one of the [[controls]], it cannot be fixed as well"
+            )
+    return params
+
+
+def _params(label: str, table: Any) -> Params:
+    """`{"group/entry" = value}` as `Params`."""
+    params: Params = {}
+    for key, value in as_table(label, table).items():
+        group, _, entry = key.partition("/")
+        if not (group and entry):
+            raise ConfigurationError(f'{label}: entries are "group/entry" = value, got {key!r}')
+        params.setdefault(group, {})[entry] = check(label, key, value, float)
+    return params
+
+
+def _refuse_outside(label: str, params: Params, controls: ControlVector) -> None:
+    try:
+        controls.to_vector(params)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{label} {error}") from error
 
 
 def _names(params: Params) -> list[str]:

@@ -11,6 +11,7 @@ from emulator.tangent_linear import from_matrix
 from optim.cost import Evaluation
 from optim.forward import Forward
 from optim.gradients.base import evaluation_at, value_at
+from optim.settings_check import Count, NonNegativeOrInfinite, Positive
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Ensemble:
     """
 
     forward: Forward
-    members: int
-    spread: float = 0.3
-    refresh: float = 1.0
-    ridge: float = 1e-6
+    members: Count
+    spread: Positive = 0.3
+    refresh: NonNegativeOrInfinite = 1.0
+    ridge: Positive = 1e-6
 
     def init(self, key: int) -> EnsembleState:
         """Draw the members' directions: orthogonal as far as their number allows, random signs and rotation."""

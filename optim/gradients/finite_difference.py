@@ -11,6 +11,7 @@ from emulator.tangent_linear import from_matrix
 from optim.cost import Evaluation
 from optim.forward import Forward
 from optim.gradients.base import evaluation_at, value_at
+from optim.settings_check import Positive
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class FiniteDifference:
     """Columns of the Jacobian from perturbed runs; `step` is in units of x (prior standard deviations)."""
 
     forward: Forward
-    step: float = 0.05
+    step: Positive = 0.05
     central: bool = False
 
     def init(self, key: int) -> None:

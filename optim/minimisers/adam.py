@@ -10,14 +10,15 @@ import optax
 
 from emulator.precision import require_float64
 from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
+from optim.settings_check import NonNegative, Positive
 
 
 @dataclass(frozen=True)
 class Adam:
     """`rate` is the first steps' length per component, in units of x; a failed run halves it for good."""
 
-    rate: float = 0.1
-    gradient_tolerance: float = 1e-8
+    rate: Positive = 0.1
+    gradient_tolerance: NonNegative = 1e-8
 
     def init(self, x: np.ndarray) -> MinimiserState:
         """State at x with optax's moments at zero."""

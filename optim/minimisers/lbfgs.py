@@ -11,18 +11,19 @@ import optax
 from emulator.precision import require_float64
 from optim.cost import Evaluation
 from optim.minimisers.base import Ending, MinimiserState, Oracle, first_evaluation
+from optim.settings_check import Count, Fraction, NonNegative, Positive, PositiveOrInfinite
 
 
 @dataclass(frozen=True)
 class LBFGS:
     """`first_step` is the length of the first step and `longest_step` of any, in units of x."""
 
-    memory: int = 10
-    first_step: float = 0.3
-    longest_step: float = 2.0
-    armijo: float = 1e-4
-    shortest: float = 1e-6
-    gradient_tolerance: float = 1e-8
+    memory: Count = 10
+    first_step: Positive = 0.3
+    longest_step: PositiveOrInfinite = 2.0
+    armijo: Fraction = 1e-4
+    shortest: Positive = 1e-6
+    gradient_tolerance: NonNegative = 1e-8
 
     def init(self, x: np.ndarray) -> MinimiserState:
         """State at x with an empty memory."""

@@ -70,7 +70,7 @@ def test_params_have_the_shape_of_the_namelist() -> None:
         ({"prior_mean": 2.0}, "lower < prior_mean < upper"),
         ({"prior_spread": 0.0}, "prior_spread"),
         ({"lower": 0.0}, "log transform"),
-        ({"sigma": 1.0}, "unknown keys"),
+        ({"prior_sprea": 1.0}, "did you mean 'prior_spread'"),
     ],
 )
 def test_wrong_control_names_the_entry(changes: dict, words: str) -> None:

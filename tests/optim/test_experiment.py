@@ -188,7 +188,7 @@ CHANGES = [
     ({"estimator": {"kind": "adjoint"}}, "one of"),
     ({"minimiser": {"kind": "newton"}}, "one of"),
     ({"minimiser": {"dampin": 1.0}}, "did you mean 'damping'"),
-    ({"budget": {"model_runs": 0}}, "positive"),
+    ({"budget": {"model_runs": 0}}, "at least 1"),
     ({"controls": []}, "no controls"),
 ]
 
