@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,10 @@ class Nemo:
         ranks: int = 1,
         changes: Mapping[str, Mapping[str, Any]] | None = None,
         executable: Path | None = None,
+        files: Iterable[Path] = (),
     ) -> Path:
-        """NEMO alone, to its end; the folder with what it wrote."""
-        self._prepare(folder, changes)
+        """NEMO alone, to its end; the folder with what it wrote. `files` are linked into it first."""
+        self._prepare(folder, changes, files)
         command = [*self.mpirun, "-n", str(ranks), str(executable or self.executable)]
         self._ended(command, folder, {})
         tail = (folder / "ocean.output").read_text(errors="replace")[-2000:]
@@ -81,9 +82,10 @@ class Nemo:
         settings: Mapping[str, Any] | None = None,
         ranks: int = 1,
         changes: Mapping[str, Mapping[str, Any]] | None = None,
+        files: Iterable[Path] = (),
     ) -> dict[str, Any]:
         """NEMO with `server.py` beside it, doing `task`; what the server found."""
-        self._prepare(folder, changes)
+        self._prepare(folder, changes, files)
         (folder / "settings.json").write_text(json.dumps(settings or {}))
         server = ["-n", "1", sys.executable, str(SERVER), task, str(folder)]
         model = ["-n", str(ranks), "-wdir", str(folder), str(self.executable)]
@@ -92,9 +94,13 @@ class Nemo:
         arrays = folder / "found.npz"
         return found | (dict(np.load(arrays)) if arrays.exists() else {})
 
-    def _prepare(self, folder: Path, changes: Mapping[str, Mapping[str, Any]] | None) -> None:
+    def _prepare(
+        self, folder: Path, changes: Mapping[str, Mapping[str, Any]] | None, files: Iterable[Path]
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         run_directory.prepare(folder, self.source, changes)
+        for file in files:
+            (folder / file.name).symlink_to(file)
 
     def _ended(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         done = subprocess.run(
@@ -133,3 +139,36 @@ def restart() -> Callable[[Path], dict[str, np.ndarray]]:
             return {name: variable[...] for name, variable in dataset.variables.items()}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def climatology(nemo: Nemo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file `climatology.nc` with a temperature and a salinity that are new every day, for a year of 360 days."""
+    nz, ny, nx = nemo.drive(tmp_path_factory.mktemp("shape"), "describe")["shape"]
+    random = np.random.default_rng(1)
+    file = tmp_path_factory.mktemp("climatology") / "climatology.nc"
+    with netCDF4.Dataset(file, "w") as dataset:
+        for name, size in {"time_counter": None, "y": ny, "x": nx}.items():
+            dataset.createDimension(name, size)
+        for name, mean in {"sst": 15.0, "sss": 35.0}.items():
+            variable = dataset.createVariable(name, "f8", ("time_counter", "y", "x"))
+            variable[...] = mean + random.normal(size=(360, ny, nx))
+    return file
+
+
+@pytest.fixture(scope="session")
+def restoring() -> dict[str, dict[str, Any]]:
+    """Namelist entries that pull the surface to `climatology.nc`, interpolated in time."""
+    daily = [24.0, True, True, "yearly", "", "", ""]
+    readers = {f"sn_{name}": ["climatology", daily[0], name, *daily[1:]] for name in ("sst", "sss")}
+    return {
+        "namsbc": {"ln_ssr": True},
+        "namsbc_ssr": {
+            "nn_sstr": 1,
+            "nn_sssr": 1,
+            "rn_dqdt": -40.0,
+            "rn_deds": -166.67,
+            "cn_dir": "./",
+            **readers,
+        },
+    }

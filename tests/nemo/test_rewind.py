@@ -48,3 +48,31 @@ def test_state_is_read_and_written(nemo, tmp_path: Path, ranks: int) -> None:
     found = nemo.drive(tmp_path, "state", ranks=ranks)
     for name in [name for name in found if name.endswith(" again")]:
         assert np.array_equal(found[name], found[name.removesuffix(" again")]), name
+
+
+def test_rewind_over_records_of_a_forcing_file(
+    nemo, climatology, restoring, tmp_path: Path, ranks: int
+) -> None:
+    settings = SETTINGS | {"params": {"namsbc_ssr": {"rn_dqdt": -80.0}}}
+    found = nemo.drive(tmp_path, "rewind", settings, ranks, restoring, [climatology])
+    print(found)
+    assert found["other parameters"]["thetao"] > 0  # the file is felt
+    for run in ("again", "after other parameters", "after blow-ups", "from a file"):
+        assert found[run] == dict.fromkeys(found[run], 0.0), run
+
+
+def test_rewind_with_fluxes_held_over_steps(nemo, climatology, restoring, tmp_path: Path, ranks: int) -> None:
+    """nn_fsbc = 4: fluxes and means of the surface live on between steps; snapshots fall between two calls."""
+    changes = restoring | {"namsbc": restoring["namsbc"] | {"nn_fsbc": 4}}
+    found = nemo.drive(tmp_path, "rewind", SETTINGS, ranks, changes, [climatology])
+    print(found)
+    for run in ("again", "after other parameters", "after blow-ups", "from a file"):
+        assert found[run] == dict.fromkeys(found[run], 0.0), run
+
+
+def test_rewind_with_a_closed_freshwater_budget(nemo, tmp_path: Path, ranks: int) -> None:
+    """nn_fwb = 1: a global sum, which NEMO may receive one call late."""
+    found = nemo.drive(tmp_path, "rewind", SETTINGS, ranks, {"namsbc": {"nn_fwb": 1}})
+    print(found)
+    for run in ("again", "after other parameters", "after blow-ups", "from a file"):
+        assert found[run] == dict.fromkeys(found[run], 0.0), run
