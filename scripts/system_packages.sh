@@ -13,6 +13,8 @@ need cmake cmake
 need mpifort libopenmpi-dev
 need mpirun openmpi-bin
 need nf-config libnetcdff-dev
+# Models that talk over ZMQ open it at run time; pyzmq brings its own.
+[ -n "$(ls /usr/lib/*/libzmq.so.5 /usr/lib64/libzmq.so.5 /usr/lib/libzmq.so.5 2>/dev/null)" ] || missing="$missing libzmq5"
 # The climatologies from which examples/global/global_4deg.nc is made: a test makes it again and compares.
 [ -f /usr/share/ferret-vis/data/etopo5.cdf ] || missing="$missing ferret-datasets"
 "$(dirname "$0")/find_python.sh" >/dev/null 2>&1 || missing="$missing python3 python3-venv"

@@ -31,12 +31,17 @@ def cut(payload: Window | bytes) -> Iterator[tuple[memoryview, bool]]:
     if rows * row <= PIECE_BYTES:
         step = PIECE_BYTES // (rows * row)
         for level in range(0, len(levels), step):
-            yield _as_bytes(np.ascontiguousarray(levels[level : level + step])), False
+            yield _gathered(levels[level : level + step])
         return
     step = max(1, PIECE_BYTES // row)
     for level in levels:
         for first in range(0, rows, step):
-            yield _as_bytes(np.ascontiguousarray(level[first : first + step])), False
+            yield _gathered(level[first : first + step])
+
+
+def _gathered(part: np.ndarray) -> tuple[memoryview, bool]:
+    """Bytes of a part: a copy where it has gaps, else the caller's own memory."""
+    return _as_bytes(np.ascontiguousarray(part)), part.flags.c_contiguous
 
 
 def _slices(data: memoryview) -> Iterator[memoryview]:

@@ -219,7 +219,7 @@ class ZmqTransport:
         self._fail(self._crashed(f"the model has ended or died: {names}"))
 
     def _out_of_reach(self, member: Rank) -> BridgeError:
-        silent = f"{member.name} has given no sign of life for {self._endpoint.patience:g} s"
+        silent = f"no sign of life from {member.name}"
         if member.life is Life.STOPPED:
             return PeerTimeout(f"{silent}: its process is stopped (suspended by a signal)")
         if member.life is Life.RUNNING:

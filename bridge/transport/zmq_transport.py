@@ -43,6 +43,7 @@ _QUEUE = 1024  # messages to one rank, beats included; counted ones are never mo
 _BEAT_INTERVAL = 1000  # ms
 _SLICE = 0.2  # s
 _FAREWELL = 2000  # ms for the last messages to leave
+_ZAP_DOMAIN = "nemo-bridge"
 _log = logging.getLogger("nemo-bridge")
 
 
@@ -94,7 +95,10 @@ class Endpoint:
         self._socket = self._context.socket(zmq.ROUTER)
         self._set_options()
         self._news = self._socket.get_monitor_socket(
-            zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
         )
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
@@ -312,10 +316,12 @@ class Endpoint:
         except zmq.ZMQError as error:
             raise ConfigurationError(f"{directory}: the server's keys are not keys of CURVE") from error
         self._socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, b"nemo-bridge")
+        self._socket.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN.encode())
         self._authenticator = ThreadAuthenticator(self._context)
         self._authenticator.start()
-        self._authenticator.configure_curve_callback("*", _Doorkeeper(key_files.known_models(directory)))
+        self._authenticator.configure_curve_callback(
+            _ZAP_DOMAIN, _Doorkeeper(key_files.known_models(directory))
+        )
 
     def _hear_news(self) -> None:
         while True:
@@ -325,10 +331,12 @@ class Endpoint:
                 return
             if event["event"] == zmq.EVENT_DISCONNECTED:
                 self.losses += 1
-            elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                _log.warning(
-                    "refused a peer at %s: it has no key, or not the kind of lock that we have", self.address
-                )
+            elif event["event"] in (
+                zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+                zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,  # it saw that we do not agree before we did
+            ):
+                reason = "it has no key" if self._authenticator else "it has keys, or does not speak ZMTP"
+                _log.warning("refused a peer at %s: %s", self.address, reason)
             elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 _log.warning("refused a peer at %s: its key is not known", self.address)
 

@@ -188,19 +188,21 @@ contains
         type(zmq_library), intent(out) :: library
         character(message_length), intent(out) :: message
         integer(c_int), parameter :: resolve_now = 2
-        character(message_length) :: names(3)
-        integer :: i
+        character(message_length) :: wanted
 
-        names = [character(message_length) :: "", "libzmq.so.5", "libzmq.so"]
-        call get_environment_variable("NEMO_BRIDGE_LIBZMQ", names(1))
-        do i = 1, size(names)
-            if (names(i) == "") cycle
-            library%handle = dlopen(trim(names(i))//c_null_char, resolve_now)
-            if (c_associated(library%handle)) exit
-        end do
+        call get_environment_variable("NEMO_BRIDGE_LIBZMQ", wanted)
+        if (wanted /= "") then
+            library%handle = dlopen(trim(wanted)//c_null_char, resolve_now)
+        else
+            library%handle = dlopen("libzmq.so.5"//c_null_char, resolve_now)
+            if (.not. c_associated(library%handle)) then
+                library%handle = dlopen("libzmq.so"//c_null_char, resolve_now)
+            end if
+        end if
         if (.not. c_associated(library%handle)) then
-            message = "NEMO_BRIDGE_ENDPOINT is set, but libzmq cannot be opened: install it "// &
-                "(Debian: apt-get install libzmq5), or give its path in NEMO_BRIDGE_LIBZMQ"
+            message = "NEMO_BRIDGE_ENDPOINT is set, but libzmq "//trim(wanted)//" cannot be "// &
+                "opened: install it (Debian: apt-get install libzmq5), or give its path in "// &
+                "NEMO_BRIDGE_LIBZMQ"
             return
         end if
         call find_functions(library, message)

@@ -134,6 +134,7 @@ contains
         character(message_length), intent(inout) :: message
         integer :: unit, code
         key = ""
+        if (message /= "") return
         open (newunit=unit, file=trim(directory)//"/"//name, action="read", status="old", &
             iostat=code)
         if (code == 0) then

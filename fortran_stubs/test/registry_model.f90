@@ -87,15 +87,17 @@ program registry_model
     implicit none
 
     type(bridge_handle) :: bridge
-    integer :: comm_model, rank, ranks, step, status, ierr, code
+    integer :: comm_model, rank, ranks, step, status, ierr, code, first
     character(512) :: message
     character(16) :: mistake
 
+    call get_command_argument(1, mistake)
     call MPI_Init(ierr)
     call bridge_open(bridge, MPI_COMM_WORLD, comm_model, 'registry "model"', "0.1")
     call MPI_Comm_rank(comm_model, rank, ierr)
     call MPI_Comm_size(comm_model, ranks, ierr)
-    call bridge_grid(bridge, [ranks*ni, nj, nz], [rank*ni + 1, 1], [ni, nj], halo, 60.0_real64, &
+    first = merge(1, rank*ni + 1, mistake == "overlap")
+    call bridge_grid(bridge, [ranks*ni, nj, nz], [first, 1], [ni, nj], halo, 60.0_real64, &
         periodic=[.true., .false.], fold="T")
     call bridge_register(bridge, "nam/scalar64", scalar64, bridge_parameter, units="m")
     call bridge_register(bridge, "nam/scalar32", scalar32, bridge_parameter)
@@ -128,7 +130,6 @@ program registry_model
     call bridge_register(bridge, "odd", plane(1:2, :), bridge_state, stat=code, errmsg=message)
     if (code == 0) error stop "a shape that is not the tile was accepted"
     ! ... and otherwise stay in the handle, if we are asked to make one.
-    call get_command_argument(1, mistake)
     if (mistake == "mistake") call bridge_register(bridge, "now", now, bridge_state)
 
     step = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from optim.cli import bench, check_gradient, nemo, parameters, report, run, tune
+from optim.cli import bench, check_gradient, keys, nemo, parameters, report, run, tune
 
 _HELP = """Tune the parameters of a Fortran ocean model: real forward runs over MPI, approximate gradients.
 
@@ -17,6 +17,7 @@ app.command("run")(run.run)
 app.command("check-gradient")(check_gradient.check_gradient)
 app.command("parameters")(parameters.parameters)
 app.command("report")(report.report)
+app.command("keys")(keys.keys)
 app.add_typer(bench.app, name="bench")
 app.add_typer(nemo.app, name="nemo")
 

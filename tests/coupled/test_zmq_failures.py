@@ -98,7 +98,7 @@ def test_killed_model_ends_the_server(after_a_blow, victim: str) -> None:
 def test_stopped_rank_is_given_up_and_named(after_a_blow) -> None:
     server, model, _ = after_a_blow(LONG_RUN, "one rank", signal.SIGSTOP)
     assert server.code == 1 and model.code != 0, server.output + model.output
-    assert "PeerTimeout: rank 1 of 2 of instance 0" in server.output
+    assert "PeerTimeout: no sign of life from rank 1 of 2 of instance 0" in server.output
     assert "its process is stopped" in server.output
     # The other rank waits in MPI for the stopped one and cannot listen: the server ended both.
     assert model.code == 128 + signal.SIGKILL
