@@ -18,8 +18,6 @@ from optim.forward import Identity
 if TYPE_CHECKING:
     from bridge.session import Session
 
-MODEL_FOLDER = "model"
-
 
 def prepare(
     experiment: Experiment,
@@ -37,13 +35,12 @@ def prepare(
         raise ConfigurationError(
             '[estimator]: there is no surrogate of NEMO; use kind = "finite-difference" or "ensemble"'
         )
-    folder = directory / MODEL_FOLDER
-    known = run_directory.read_namelist(folder)
-    program = experiment.path.parent / str(experiment.model["executable"])
+    source = _path(experiment, "directory")  # the copy in the run directory changes when NEMO is relaunched
+    known = run_directory.read_namelist(source)
     identity = Identity(
-        executable=run_directory.executable(program.expanduser()),
+        executable=run_directory.executable(_path(experiment, "executable")),
         namelist=known.groups,
-        forcing=run_directory.input_files(folder, known),
+        forcing=run_directory.input_files(source, known),
     )
     if isinstance(session, RelaunchedModel):
         progress("some parameters take effect at the start of a run only: NEMO is started anew for each run")
@@ -55,6 +52,11 @@ def prepare(
     _check_switches(known, session, progress)
     snapshot = spin_up(experiment, session, identity, directory, progress)
     return Setting(model=session, snapshot=snapshot, identity=identity, ledger=ledger)
+
+
+def _path(experiment: Experiment, entry: str) -> Path:
+    """A path of [model], which counts from the folder of the experiment file."""
+    return (experiment.path.parent / str(experiment.model[entry])).expanduser().resolve()
 
 
 def _check_switches(known: Namelist, session: Session, progress: Progress) -> None:

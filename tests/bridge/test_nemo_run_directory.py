@@ -49,6 +49,7 @@ def source(tmp_path: Path) -> Path:
         "ocean.output",
         "mesh_mask_0001.nc",
         "output.abort_0000.nc",
+        "timing_step.nc",
     ):
         (folder / name).write_text(name)
     program = folder / "nemo"
