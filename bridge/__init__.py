@@ -11,6 +11,7 @@ from bridge.errors import (
 )
 from bridge.fields import CATALOGUE, FieldSpec
 from bridge.model import (
+    BatchModel,
     Grid,
     Model,
     ModelDescription,
@@ -24,6 +25,7 @@ from bridge.model import (
 
 __all__ = [
     "CATALOGUE",
+    "BatchModel",
     "BridgeError",
     "ConfigurationError",
     "FieldSpec",

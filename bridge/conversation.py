@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 
 from bridge.decomposition import Tile
 from bridge.description import Entry, Registration, parse
-from bridge.errors import ProtocolError, RequestRefused
+from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.model import Outcome, OutcomeKind
 from bridge.protocol import Header, Status, Verb, padded_extents, padded_text
 from bridge.transport.base import Transport, Window
@@ -67,19 +69,35 @@ class Conversation:
 
         `meanwhile` is what this side does while the model begins to compute.
         """
-        numbers = np.array([entry.number for entry in entries], dtype=np.int32)
-        request = Header(Verb.RUN, count=steps, argument=every, extents=padded_extents((len(entries),)))
-
-        def record(rank: int, header: Header) -> None:
-            index = (header.step - first) // every - 1
-            for entry in entries:
-                self._receive_field(rank, entry, fields[entry.name][index : index + 1])
-
         with self._exchange:
-            self._to_all(request, Window(numbers) if entries else None)
+            progress = self._started(first, steps, every, entries, fields)
             if meanwhile is not None:
                 meanwhile()
-            return self._follow(first, record)
+            while progress.waiting:
+                self._take(progress, *self.transport.next_answer())
+            return progress.outcome
+
+    def running(
+        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
+    ) -> Generator[float, None, Outcome]:
+        """As `run`, without waiting: yields while there is nothing to do, so that one thread can follow many.
+
+        Yields when (`time.monotonic`) it last heard of the model.
+        """
+        with self._exchange:
+            progress = self._started(first, steps, every, entries, fields)
+            heard = time.monotonic()
+            while progress.waiting:
+                answer = self.transport.poll()
+                if answer is not None:
+                    self._take(progress, *answer)
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > (patience := self.transport.timeout):
+                    who = f"instance {self.transport.instance}"
+                    raise PeerTimeout(f"{who}: waited {patience:g} s in vain for an answer of the model")
+                else:
+                    yield heard
+            return progress.outcome
 
     def close(self) -> None:
         """Let the model finish in its own way."""
@@ -111,21 +129,28 @@ class Conversation:
                 then(rank, header)
         return last
 
-    def _follow(self, first: int, record: Callable[[int, Header], None]) -> Outcome:
-        """Receive records until every rank has told the outcome."""
+    def _started(
+        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
+    ) -> _Progress:
+        """Ask all ranks to run."""
+        numbers = np.array([entry.number for entry in entries], dtype=np.int32)
+        request = Header(Verb.RUN, count=steps, argument=every, extents=padded_extents((len(entries),)))
+        self._to_all(request, Window(numbers) if entries else None)
         waiting = set(range(self.transport.ranks))
-        outcome = Outcome(OutcomeKind.COMPLETED, first)
-        while waiting:
-            rank, header = self.transport.next_answer()
-            if header.verb == Verb.RECORD:
-                record(rank, header)
-            elif header.verb == Verb.OUTCOME:
-                waiting.discard(rank)
-                outcome = _outcome(header)
-            elif header.status == Status.ERROR:
-                waiting.discard(rank)
-                self._refused(rank, header)
-        return outcome
+        return _Progress(first, every, entries, fields, waiting, Outcome(OutcomeKind.COMPLETED, first))
+
+    def _take(self, progress: _Progress, rank: int, header: Header) -> None:
+        """What a rank says during a run: begin to receive a record, or note how the run ended."""
+        if header.verb == Verb.RECORD:
+            index = (header.step - progress.first) // progress.every - 1
+            for entry in progress.entries:
+                self._receive_field(rank, entry, progress.fields[entry.name][index : index + 1])
+        elif header.verb == Verb.OUTCOME:
+            progress.waiting.discard(rank)
+            progress.outcome = _outcome(header)
+        elif header.status == Status.ERROR:
+            progress.waiting.discard(rank)
+            self._refused(rank, header)
 
     def _refused(self, rank: int, header: Header) -> None:
         self.refusals.append(f"rank {rank} of the model refused: {self._receive_text(rank, header)}")
@@ -164,6 +189,18 @@ class Conversation:
         """Begin to receive a rank's part; what all ranks share comes from the first."""
         if entry.tiled or rank == 0:
             self.transport.receive(rank, Window(array, self._tile(rank, entry)))
+
+
+@dataclass
+class _Progress:
+    """A run under way: where its records go, which ranks have not told the outcome yet."""
+
+    first: int
+    every: int
+    entries: Sequence[Entry]
+    fields: dict[str, np.ndarray]
+    waiting: set[int]
+    outcome: Outcome
 
 
 class _Exchange:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -142,4 +142,20 @@ class Model(Protocol):
         Recorded steps are `snapshot.step + every`, `+ 2 every`, … A blow-up is returned as an outcome with the
         fields recorded so far, never raised.
         """
+        ...
+
+
+@runtime_checkable
+class BatchModel(Model, Protocol):
+    """A model that makes several runs at once: an Ensemble."""
+
+    def map(
+        self,
+        params_batch: Iterable[Params],
+        snapshot: Snapshot,
+        steps: int,
+        record: Recording,
+        finished: Callable[[int, Trajectory], None] | None = None,
+    ) -> list[Trajectory]:
+        """One run for each of `params_batch`, in its order; `finished(position, trajectory)` as each one ends."""
         ...

@@ -12,7 +12,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +25,7 @@ from bridge.errors import BridgeError, ModelCrashed, ProtocolError
 from bridge.model import (
     Grid,
     ModelDescription,
+    Outcome,
     OutcomeKind,
     Params,
     Recording,
@@ -92,15 +93,37 @@ class Session:
         """That many model instances at a ZMQ endpoint, in the order of their labels (NEMO_BRIDGE_INSTANCE)."""
         from bridge.transport.zmq_transport import open_instances
 
-        sessions = []
-        for transport in open_instances(endpoint, instances, timeout, keys):
-            try:
-                sessions.append(cls(transport))
-            except BridgeError as error:
-                transport.abort(f"the server cannot work with this model: {error}")
-                raise
-            atexit.register(sessions[-1].stop)
-        return sessions
+        return [cls.with_model(t) for t in open_instances(endpoint, instances, timeout, keys)]
+
+    @classmethod
+    def with_model(cls, transport: Transport) -> Session:
+        """A session with a model that is a job of its own; one that we cannot work with is told why, and ended."""
+        try:
+            session = cls(transport)
+        except BridgeError as error:
+            transport.abort(f"the server cannot work with this model: {error}")
+            raise
+        atexit.register(session.stop)
+        return session
+
+    @property
+    def lost(self) -> bool:
+        """Is this session of no use any more: stopped, or broken in the middle of an exchange?"""
+        return self._model.interrupted or not self._model.open
+
+    @property
+    def independent(self) -> bool:
+        """Does the model's end leave this process and all other instances alone? So it is over ZMQ, not over MPI."""
+        return self._model.transport.independent
+
+    @property
+    def instance(self) -> int:
+        """Label of the instance."""
+        return self._model.transport.instance
+
+    def rest(self, seconds: float) -> None:
+        """Let others have the core for so long, or until something arrives; for whoever follows several `running`."""
+        self._model.transport.rest(seconds)
 
     # --- the verbs ---
 
@@ -190,6 +213,20 @@ class Session:
         self.restore(snapshot)
         return self.advance(steps, record, params, snapshot)
 
+    def running(
+        self, params: Params, snapshot: Snapshot, steps: int, record: Recording
+    ) -> Generator[float, None, Trajectory]:
+        """As `run`, as a generator that returns the trajectory and meanwhile yields when it last heard of the model.
+
+        One thread can follow several sessions in this way; a session has one run under way at a time.
+        """
+        self._apply(params)
+        self.restore(snapshot)
+        entries, fields = self._room(steps, record)
+        first = self.step
+        outcome = yield from self._model.running(first, steps, record.every, entries, fields)
+        return self._trajectory(first, record, fields, outcome, params, snapshot)
+
     def advance(
         self,
         steps: int,
@@ -199,18 +236,36 @@ class Session:
         meanwhile: Callable[[], None] | None = None,
     ) -> Trajectory:
         """Run on from where the model stands, with the parameters it has; `meanwhile` is called as it begins."""
+        entries, fields = self._room(steps, record)
+        first = self.step
+        outcome = self._model.run(first, steps, record.every, entries, fields, meanwhile)
+        return self._trajectory(first, record, fields, outcome, params, initial)
+
+    def _room(self, steps: int, record: Recording) -> tuple[list[Entry], dict[str, np.ndarray]]:
+        """What is recorded, and the arrays [record, (k,) j, i] that it goes into."""
         entries = [self.registration.entry(name) for name in record.fields]
         if steps < 0 or record.every < 1:
             raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
-        first = self.step
-        fields = {e.name: np.zeros((steps // record.every, *e.shape), e.dtype) for e in entries}
-        outcome = self._model.run(first, steps, record.every, entries, fields, meanwhile)
+        return entries, {e.name: np.zeros((steps // record.every, *e.shape), e.dtype) for e in entries}
+
+    def _trajectory(
+        self,
+        first: int,
+        record: Recording,
+        fields: dict[str, np.ndarray],
+        outcome: Outcome,
+        params: Params | None,
+        initial: Snapshot | None,
+    ) -> Trajectory:
         self.step = outcome.step
         recorded = (outcome.step - first - (outcome.kind is not OutcomeKind.COMPLETED)) // record.every
         return Trajectory(
             steps=first + record.every * np.arange(1, recorded + 1),
             time_step=self.registration.time_step,
-            fields={e.name: e.as_python(fields[e.name][:recorded]) for e in entries},
+            fields={
+                name: self.registration.entry(name).as_python(values[:recorded])
+                for name, values in fields.items()
+            },
             params=params or {},
             outcome=outcome,
             initial=initial or Snapshot(f"step {first}", None, first),

@@ -36,6 +36,8 @@ class Transport(Protocol):
 
     ranks: int
     instance: int
+    #: does the model's end leave this process and all other instances alone?
+    independent: bool
 
     @property
     def timeout(self) -> float:
@@ -56,6 +58,14 @@ class Transport(Protocol):
 
     def next_answer(self) -> tuple[int, Header]:
         """Wait for the next answer of any rank."""
+        ...
+
+    def poll(self) -> tuple[int, Header] | None:
+        """The next answer of any rank if one is here; raises what `next_answer` would of a model that is lost."""
+        ...
+
+    def rest(self, seconds: float) -> None:
+        """Let others have the core for so long, or until something arrives."""
         ...
 
     def finish(self) -> None:

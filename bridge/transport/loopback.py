@@ -34,6 +34,7 @@ class LoopbackTransport:
     def __init__(self, ranks: int, serve: Callable[[LoopbackRank], None], timeout: float = 1.0) -> None:
         self.ranks = ranks
         self.instance = 0
+        self.independent = True
         self.timeout = timeout
         self.aborted = ""
         self.closed = False
@@ -58,6 +59,14 @@ class LoopbackTransport:
             if peer.answers:
                 return peer.rank, peer.answers.popleft()
         raise PeerTimeout(f"no rank of the model answered for {self.timeout} s")
+
+    def poll(self) -> tuple[int, Header] | None:
+        for peer in self.peers:
+            self._serve(peer)
+        return next(((p.rank, p.answers.popleft()) for p in self.peers if p.answers), None)
+
+    def rest(self, seconds: float) -> None:
+        pass
 
     def finish(self) -> None:
         if self._expected:

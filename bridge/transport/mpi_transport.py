@@ -89,6 +89,7 @@ class MpiTransport:
 
         self.ranks = len(peers)
         self.instance = instance
+        self.independent = False  # whatever dies, the launcher ends the whole job
         self._waiter = _Waiter(timeout)
         self._mpi = MPI
         self._comm = comm
@@ -124,10 +125,17 @@ class MpiTransport:
 
     def next_answer(self) -> tuple[int, Header]:
         self._waiter.wait(self._answer_is_here, "an answer of the model", self._transferring)
-        rank = self._next
-        header = Header.unpack(self._buffers[rank])
-        self._answers[rank].Start()
-        return rank, header
+        return self._taken_answer()
+
+    def poll(self) -> tuple[int, Header] | None:
+        return self._taken_answer() if self._answer_is_here() else None
+
+    def rest(self, seconds: float) -> None:
+        self._waiter.check_launcher()
+        if seconds < _FIRST_SLEEP or self._transferring():
+            os.sched_yield()
+        else:
+            time.sleep(min(seconds, _LONGEST_SLEEP))
 
     def finish(self) -> None:
         self._waiter.wait(self._all_is_done, "a field to be exchanged with the model", lambda: True)
@@ -144,6 +152,12 @@ class MpiTransport:
         for datatype in self._types.values():
             datatype.Free()
         self._types.clear()
+
+    def _taken_answer(self) -> tuple[int, Header]:
+        rank = self._next
+        header = Header.unpack(self._buffers[rank])
+        self._answers[rank].Start()
+        return rank, header
 
     def _begin(self, request: Any) -> None:
         self._pending.append(request)
@@ -207,10 +221,14 @@ class _Waiter:
                 continue
             if waited > self.timeout:
                 raise PeerTimeout(f"waited {self.timeout:g} s in vain for {what}")
-            if os.getppid() != self._launcher:
-                raise ModelCrashed("the launcher of the MPI job is gone")
+            self.check_launcher()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_SLEEP)
+
+    def check_launcher(self) -> None:
+        """ModelCrashed if mpirun is gone."""
+        if os.getppid() != self._launcher:
+            raise ModelCrashed("the launcher of the MPI job is gone")
 
 
 def _end_job(mpi: Any) -> None:

@@ -95,6 +95,7 @@ class ZmqTransport:
     def __init__(self, endpoint: Endpoint, instance: int, members: list[Rank], timeout: float) -> None:
         self.ranks = len(members)
         self.instance = instance
+        self.independent = True
         self.members = members
         self.timeout = timeout
         self._endpoint = endpoint
@@ -117,13 +118,29 @@ class ZmqTransport:
 
     def next_answer(self) -> tuple[int, Header]:
         self._wait(self._answer_is_here, "an answer of the model")
+        answer = self._taken_answer()
+        assert answer is not None  # it was here a moment ago
+        return answer
+
+    def poll(self) -> tuple[int, Header] | None:
+        arrived = self._endpoint.pump(0.0)
+        if (answer := self._taken_answer()) is None:
+            if not arrived:
+                self._beat()
+            self._judge()
+        return answer
+
+    def rest(self, seconds: float) -> None:
+        self._endpoint.pump(seconds)
+
+    def _taken_answer(self) -> tuple[int, Header] | None:
         for number, member in enumerate(self.members):
             inbox = member.delivery.inbox
             if inbox and inbox[0][0] == Kind.ANSWER:
                 header = Header.unpack(inbox.popleft()[1])
                 self._acknowledge(member)
                 return number, header
-        raise AssertionError("an answer was here a moment ago")
+        return None
 
     def finish(self) -> None:
         self._wait(self._all_is_done, "a field to be exchanged with the model")

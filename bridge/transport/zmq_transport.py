@@ -62,7 +62,7 @@ def open_instances(
         meeting.close(f"the server ended before the run began: {error}")
         raise
     meeting.close_with_the_last()
-    _tell_of_uncaught_exceptions(transports)
+    tell_of_uncaught_exceptions(transports)
     return sorted(transports, key=lambda transport: transport.instance)
 
 
@@ -124,14 +124,21 @@ class Endpoint:
         """
         start = time.monotonic()
         while True:
-            for label, ranks in self._arriving.items():
-                if len(ranks) == next(iter(ranks.values())).introduction.ranks:
-                    return self._welcome(label, timeout)
+            if (arrival := self.arrival(timeout)) is not None:
+                return arrival
             if self._refusals:
                 raise self._refusals.pop(0)
             if time.monotonic() - start > timeout:
                 raise PeerTimeout(self._nobody(timeout))
             self.pump(_SLICE)
+
+    def arrival(self, timeout: float = 300.0) -> ZmqTransport | None:
+        """The next instance of which all ranks are there, if there is one; does not wait."""
+        self.pump(0.0)
+        for label, ranks in self._arriving.items():
+            if len(ranks) == next(iter(ranks.values())).introduction.ranks:
+                return self._welcome(label, timeout)
+        return None
 
     def close_with_the_last(self) -> None:
         """No further instance is expected: the endpoint is free again when the last one has left."""
@@ -396,7 +403,7 @@ def _cannot_listen(endpoint: str, error: zmq.ZMQError) -> ConfigurationError:
     )
 
 
-def _tell_of_uncaught_exceptions(transports: list[ZmqTransport]) -> None:
+def tell_of_uncaught_exceptions(transports: list[ZmqTransport]) -> None:
     """An exception that nobody catches would let the models end as if all were well: tell them."""
     previous = sys.excepthook
 
