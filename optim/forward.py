@@ -7,6 +7,7 @@ way ends a resumed job where the uninterrupted one would have ended.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from bridge.ledger import Ledger
 from bridge.ledger_key import content_hash, run_key
-from bridge.model import Model, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
+from bridge.model import BatchModel, Model, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
 from optim.control import ControlVector
 from optim.cost import Cost
 
@@ -113,6 +114,30 @@ class Forward:
             self.trajectory(x)
         return self._seen[key]
 
+    def observe_all(self, points: Iterable[np.ndarray]) -> None:
+        """Make the runs at `points` that are not known yet, all at once if the model can; `observe` then knows them.
+
+        For points that will be observed in any case. With a model that makes one run at a time this does nothing.
+        """
+        if not isinstance(self.model, BatchModel):
+            return
+        missing = {key: x for x in points if (key := self.key(x)) not in self._seen}
+        for key in list(missing):
+            found = self.ledger.lookup(key) if self.ledger is not None else None
+            if found is not None:
+                self._note(key, found)
+                del missing[key]
+        keys, window = list(missing), self.window
+
+        def finished(position: int, trajectory: Trajectory) -> None:
+            key = keys[position]
+            self._pay(key, missing[key], trajectory)
+            self._note(key, trajectory)
+
+        if missing:
+            params = [self.params(x) for x in missing.values()]
+            self.model.map(params, window.snapshot, window.steps, window.recording, finished)
+
     def trajectory(self, x: np.ndarray) -> Trajectory:
         """Recorded fields of the run at x (at most one run)."""
         key = self.key(x)
@@ -121,18 +146,24 @@ class Forward:
         trajectory = self.ledger.lookup(key) if self.ledger is not None else None
         if trajectory is None:
             trajectory = self._run(key, x)
-        self.runs += key not in self._seen
         self._latest = (key, trajectory)
-        self._seen.setdefault(key, self._observed(trajectory))
+        self._note(key, trajectory)
         return trajectory
+
+    def _note(self, key: str, trajectory: Trajectory) -> None:
+        self.runs += key not in self._seen
+        self._seen.setdefault(key, self._observed(trajectory))
 
     def _run(self, key: str, x: np.ndarray) -> Trajectory:
         window = self.window
         trajectory = self.model.run(self.params(x), window.snapshot, window.steps, window.recording)
+        self._pay(key, x, trajectory)
+        return trajectory
+
+    def _pay(self, key: str, x: np.ndarray, trajectory: Trajectory) -> None:
         self.live_runs += 1
         if self.ledger is not None:
             self.ledger.store(key, trajectory, {"x": [float(component) for component in x]})
-        return trajectory
 
     def _observed(self, trajectory: Trajectory) -> Observed:
         if trajectory.outcome.kind is not OutcomeKind.COMPLETED:

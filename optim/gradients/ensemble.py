@@ -76,8 +76,9 @@ class Ensemble:
         centre = self.forward.observe(x).misfit
         assert centre is not None
         inputs, outputs = [], []
-        for offset in state.offsets:
-            member = self.forward.controls.project(x + offset)
+        members = [self.forward.controls.project(x + offset) for offset in state.offsets]
+        self.forward.observe_all(members)
+        for member in members:
             misfit = self.forward.observe(member).misfit
             if misfit is not None:  # a member that blew up is dropped; the others still span a subspace
                 inputs.append(member - x)

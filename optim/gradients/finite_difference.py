@@ -36,16 +36,26 @@ class FiniteDifference:
         plain = value_at(self.forward, x)
         if not plain.ok:
             return plain, None
-        columns = [self._column(x, direction) for direction in np.eye(len(x))]
+        directions = np.eye(len(x))
+        self.forward.observe_all(trial for d in directions for trial in self._first_trials(x, d))
+        columns = [self._column(x, direction) for direction in directions]
         runs = self.forward.runs - before
         return evaluation_at(self.forward, x, from_matrix(np.stack(columns, axis=1)), runs), None
 
+    def _trials(self, x: np.ndarray, direction: np.ndarray) -> list[np.ndarray]:
+        """Forward and backward, less what the bounds forbid."""
+        steps = (self.step, -self.step)
+        trials = [self.forward.controls.project(x + step * direction) for step in steps]
+        return [trial for trial in trials if not np.allclose(trial, x)]
+
+    def _first_trials(self, x: np.ndarray, direction: np.ndarray) -> list[np.ndarray]:
+        """Those that are run in any case: one-sided, the second is for when the first one fails."""
+        return self._trials(x, direction)[: 2 if self.central else 1]
+
     def _column(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
         ends = [x] if not self.central else []
-        for step in (self.step, -self.step):
-            trial = self.forward.controls.project(x + step * direction)
-            wanted = len(ends) < 2
-            if wanted and not np.allclose(trial, x) and self.forward.observe(trial).misfit is not None:
+        for trial in self._trials(x, direction):
+            if len(ends) < 2 and self.forward.observe(trial).misfit is not None:
                 ends.append(trial)
         if len(ends) == 1 and self.central:
             ends.append(x)  # at a bound, or one side blew up: one-sided

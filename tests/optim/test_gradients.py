@@ -127,6 +127,58 @@ def test_ensemble_drops_members_that_blow_up(lorenz) -> None:
     assert cosine(evaluation.grad, reference.grad) > 0.99
 
 
+class SeveralAtOnce:
+    """A model that makes a batch of runs, the last one first, as several instances may."""
+
+    def __init__(self, model) -> None:
+        self.model, self.describe, self.run = model, model.describe, model.run
+        self.batches: list[int] = []
+
+    def map(self, params_batch, snapshot, steps, record, finished=None):
+        wanted = list(enumerate(params_batch))
+        self.batches.append(len(wanted))
+        runs = {}
+        for position, params in reversed(wanted):
+            runs[position] = self.run(params, snapshot, steps, record)
+            if finished is not None:
+                finished(position, runs[position])
+        return [runs[position] for position, _ in wanted]
+
+
+@pytest.mark.parametrize("limit", [1e6, 8.25], ids=["all complete", "some blow up"])
+@pytest.mark.parametrize(
+    ("make", "batch"),
+    [
+        (lambda forward: FiniteDifference(forward, 0.5), 3),
+        (lambda forward: FiniteDifference(forward, 0.5, central=True), 6),
+        (lambda forward: Ensemble(forward, 6, spread=0.5), 6),
+    ],
+    ids=["one-sided", "central", "ensemble"],
+)
+def test_runs_made_at_once_give_the_same_evaluation(lorenz, tmp_path, make, batch: int, limit: float) -> None:
+    def job(name: str, at_once: bool):
+        with Ledger(tmp_path / name) as ledger:
+            case = lorenz(ledger=ledger)
+            small = case.model
+            small.limit = limit
+            if at_once:
+                case.forward.model = SeveralAtOnce(small)
+            estimator = make(case.forward)
+            evaluation, _ = estimator.evaluate(X, estimator.init(0))
+            keys = {record.key for record in ledger.records()}
+            assert all(record.outcome.completed for record in ledger.records()) == (limit > 100.0)
+            return evaluation, keys, small.calls, getattr(case.forward.model, "batches", None)
+
+    single, keys, calls, _ = job("single", at_once=False)
+    batched, batched_keys, batched_calls, batches = job("batched", at_once=True)
+    assert np.array_equal(batched.grad, single.grad) and batched.value == single.value
+    assert (batched.runs, batched_keys, batched_calls) == (single.runs, keys, calls)
+    assert batches == [batch]
+    resumed, _, calls_again, batches = job("batched", at_once=True)
+    assert np.array_equal(resumed.grad, single.grad) and resumed.runs == single.runs
+    assert (calls_again, batches) == (0, [])  # everything is in the ledger
+
+
 def test_run_that_blows_up_is_an_evaluation_not_an_exception(lorenz, step_surrogate) -> None:
     case = lorenz()
     case.model.limit = 5.0
