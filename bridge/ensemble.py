@@ -133,8 +133,7 @@ class Ensemble:
             return self._failed(wanted[position], snapshot, error)
 
         batch = Batch(len(wanted), self._attempts, start, give_up, finished or (lambda position, end: None))
-        for session in [session for session in self.sessions if session.lost]:
-            self._lose(session, ModelCrashed("its session has been stopped or interrupted"))
+        self._drop_the_lost()
         while not batch.done:
             self._let_in_newcomers()
             for session, error in batch.advance(self.sessions):
@@ -187,7 +186,10 @@ class Ensemble:
 
     def drop(self, snapshot: Snapshot) -> None:
         """Free the memory of a snapshot in every instance; its files stay."""
-        self._each(lambda session: session.drop(self._held[session].pop(snapshot.id)))
+        if not any(snapshot.id in held for held in self._held.values()):
+            raise ValueError(f"no instance of the ensemble holds the snapshot {snapshot.id}")
+        holders = [session for session in self.sessions if snapshot.id in self._held[session]]
+        self._each(lambda session: session.drop(self._held[session].pop(snapshot.id)), holders)
 
     def stop(self) -> None:
         """Let all instances finish in their own way; a second stop does nothing."""
@@ -258,13 +260,14 @@ class Ensemble:
 
     @property
     def _first(self) -> Session:
+        self._drop_the_lost()
         if not self.sessions:
             raise ModelCrashed("no instance of the ensemble is left")
         return self.sessions[0]
 
-    def _each(self, action: Callable[[Session], Any]) -> None:
-        """Do it with every instance; one that is lost over it is dropped."""
-        for session in list(self.sessions):
+    def _each(self, action: Callable[[Session], Any], sessions: Iterable[Session] | None = None) -> None:
+        """Do it with every instance, or with those; one that is lost over it is dropped."""
+        for session in list(self.sessions if sessions is None else sessions):
             try:
                 action(session)
             except BridgeError as error:
@@ -272,6 +275,11 @@ class Ensemble:
                     raise
                 self._lose(session, error)
         self._first  # noqa: B018 (raises if none is left)
+
+    def _drop_the_lost(self) -> None:
+        """Drop instances of which the session was stopped, or broken by an earlier verb."""
+        for session in [session for session in self.sessions if session.lost]:
+            self._lose(session, ModelCrashed("its session has been stopped or interrupted"))
 
     def _lose(self, session: Session, error: BridgeError) -> None:
         """Drop an instance; over MPI that is the end of the job."""
@@ -301,8 +309,11 @@ class Ensemble:
             _log.warning("%s may not join: it has another %s than the others", _name(session), unlike)
             session.stop()
             return
-        if self._standing:
+        try:
             session.set(self._standing)
+        except BridgeError:
+            session.stop()
+            raise
         _log.warning("%s joins the ensemble", _name(session))
         self.sessions.append(session)
         self._held[session] = {}

@@ -194,6 +194,7 @@ class Session:
         self._slots.add(slot)
         snapshot = Snapshot(_content_hash(answers), slot, answers[0].step, path)
         if expected is not None and expected.id != snapshot.id:
+            self.drop(snapshot)
             raise ProtocolError(f"{path} holds the snapshot {snapshot.id}, expected {expected.id}")
         return snapshot
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bridge.transport.zmq_transport import Endpoint
 
 _SLICE = 0.2  # s of waiting between looks at the ranks
+_SHORTEST_POLL = 1e-3  # s, what libzmq counts in
 _BEAT_INTERVAL = 1.0  # s
 _FAREWELL = 2.0  # s for a model to end by itself
 _SETTLE = 0.3  # s for the reason of an end to arrive
@@ -131,7 +132,7 @@ class ZmqTransport:
         return answer
 
     def rest(self, seconds: float) -> None:
-        self._endpoint.pump(seconds)
+        self._endpoint.pump(max(seconds, _SHORTEST_POLL) if seconds > 0 else 0.0)
 
     def _taken_answer(self) -> tuple[int, Header] | None:
         for number, member in enumerate(self.members):

@@ -94,10 +94,11 @@ with Ensemble.over_mpi(timeout=60) as ensemble:
     said["moved"] = ensemble.load(moved.path, expected=start) == moved
     ensemble.restore(moved)
     ensemble.drop(start)
+    note("dropped twice", lambda: ensemble.drop(start))
     reloaded = ensemble.run(batch[1], moved, steps, record)
     said["after a move"] = bool(np.array_equal(reloaded.fields[name], runs[1].fields[name]))
-    keep(runs)
 note("after stop", lambda: ensemble.snapshot())
+keep(runs)
 """
 
 
@@ -183,6 +184,7 @@ def test_instances_of_one_job_give_the_bits_of_one(in_one_job, one_after_the_oth
     for name in ("wrong hash", "wrong hash in load"):
         assert said[name][0] == "ProtocolError" and "expected 0123456789abcdef" in said[name][1]
     assert said["without a file"][0] == "ValueError" and "has no file" in said["without a file"][1]
+    assert said["dropped twice"][0] == "ValueError" and said["after stop"][0] == "ModelCrashed"
     assert said["unknown parameter"][0] == "ConfigurationError"
     if program == "shallow_water":
         assert results.outcomes[4][0] == "blew up"
