@@ -9,7 +9,8 @@ module nemo_bridge
     use, intrinsic :: iso_fortran_env, only: real32
     use bridge_client, only: bridge_close, bridge_coupled, bridge_handle, bridge_hooks, &
         bridge_next_step, bridge_open, bridge_step_done, bridge_stopped
-    use in_out_manager
+    use in_out_manager, only: ln_rst_list, lwp, nit000, nitend, nn_stock, nn_write, nstop, &
+        numout, sn_cfctl
 #if NEMO_BRIDGE_VERSION >= 50
     use lib_mpp, only: ln_mppdelay
 #endif
@@ -27,8 +28,12 @@ module nemo_bridge
     use nemo_bridge_state, only: register_state
     use nemo_bridge_surfaces, only: complete_surface_maps, refresh_surfaces, &
         register_surface_maps, stress_of_this_step
-    use dom_oce
-    use par_oce
+#if NEMO_BRIDGE_VERSION >= 42
+    use dom_oce, only: rn_Dt
+#else
+    use dom_oce, only: rn_Dt => rdt
+#endif
+    use par_kind, only: wp
     use sbc_oce, only: nn_fsbc
     implicit none
     private
@@ -36,9 +41,9 @@ module nemo_bridge
     public :: nemo_bridge_open, nemo_bridge_start, nemo_bridge_begin, nemo_bridge_end
     public :: nemo_bridge_fluxes, nemo_bridge_eddy_coefficients, nemo_bridge_close
 
-    type(bridge_handle), save, target :: bridge
-    logical, save :: opened = .false.
-    logical, save :: first_step_done = .false., registered = .false.
+    type(bridge_handle), target :: bridge
+    logical :: opened = .false.
+    logical :: first_step_done = .false., registered = .false.
 
 contains
 
@@ -99,11 +104,7 @@ contains
     !> Switches of NEMO that repeating steps and surviving blow-ups need.
     subroutine let_server_drive()
         integer, parameter :: longest_run = 1000000000  !! s; NEMO counts them in default integers
-#if NEMO_BRIDGE_VERSION == 40
-        nitend = nit000 + int(longest_run/rdt)
-#else
         nitend = nit000 + int(longest_run/rn_Dt)
-#endif
         nn_write = -1
         nn_stock = -1
         ln_rst_list = .false.

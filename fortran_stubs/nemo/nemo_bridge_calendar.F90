@@ -1,7 +1,13 @@
 #include "nemo_bridge_version.h90"
 !> NEMO's calendar: part of the state, since forcing files are read by date.
 module nemo_bridge_calendar
-    use dom_oce
+    use dom_oce, only: adatrj, fjulday, fjulstartyear, nday, nday_year, ndastp, nhour, nminute, &
+        nmonth, nmonth_len, nsec1jan000, nsec_day, nsec_month, nsec_year, nyear, nyear_len
+#if NEMO_BRIDGE_VERSION >= 42
+    use dom_oce, only: nmonth_beg, nsec_monday
+#else
+    use dom_oce, only: nmonth_end, nmonth_half, nsec_week
+#endif
     use nemo_bridge_visitor, only: item, visitor
     implicit none
     private

@@ -26,9 +26,9 @@ module nemo_bridge_eddies
         real(wp), allocatable :: first_u(:, :, :), first_v(:, :, :)
     end type coefficient
 
-    type(coefficient), save :: diffusion, transport, viscosity
-    type(multiplier), save, target :: diffusion_map, transport_map
-    logical, save :: new_maps = .false.
+    type(coefficient) :: diffusion, transport, viscosity
+    type(multiplier), target :: diffusion_map, transport_map
+    logical :: new_maps = .false.
 
 contains
 
@@ -122,7 +122,7 @@ contains
         real(wp), intent(in) :: velocity
         logical, intent(in) :: bilaplacian
         real(wp) :: factor
-        real(wp), parameter :: half = 0.5_wp, twelfth = 1._wp/12._wp
+        real(wp), parameter :: half = 0.5_wp, twelfth = 1.0_wp/12.0_wp
         factor = half*velocity
         if (bilaplacian) factor = twelfth*velocity
     end function velocity_factor
@@ -157,6 +157,8 @@ contains
         case (20, 30)
             call ldf_c2d(kind_of_ldf, velocity_factor(c%velocity, bilaplacian), &
                 exponent_of(bilaplacian), c_u, c_v)
+        case default
+            continue
         end select
         if (pick == 10 .or. pick == 30) then
             call ldf_c1d(kind_of_ldf, c_u(:, :, 1), c_v(:, :, 1), c_u, c_v)

@@ -6,8 +6,11 @@
 module nemo_bridge_grid
     use, intrinsic :: iso_fortran_env, only: real64
     use bridge_client, only: bridge_grid, bridge_handle, bridge_static
+    ! What the macros of domzgr_substitute.h90 need differs between builds.
+    ! allow(C121)
     use dom_oce
     use nemo_bridge_visitor, only: is_wanted, item, read_item, read_only, register_items, visitor
+    ! allow(C121)
     use par_oce
     implicit none
     private
@@ -15,7 +18,7 @@ module nemo_bridge_grid
     public :: describe_grid, register_mesh
 
     !> First and last inner cells of this rank, in local indices.
-    integer, save, public :: first_i = 1, last_i = 1, first_j = 1, last_j = 1
+    integer, public :: first_i = 1, last_i = 1, first_j = 1, last_j = 1
 
 #if NEMO_BRIDGE_VERSION >= 50
 #include "domzgr_substitute.h90"

@@ -20,7 +20,7 @@ module nemo_bridge_mixed_layer
 
     public :: each_mixed_layer_parameter, derive_mixed_layer
 
-    real(wp), save :: time_in_fields = -1.0_wp  !! rn_time from which the fields were computed
+    real(wp) :: time_in_fields = -1.0_wp  !! rn_time from which the fields were computed
 
 contains
 
@@ -37,7 +37,7 @@ contains
 
     subroutine derive_mixed_layer()
         rb_c = grav*rn_rho_c_mle/rho0
-        if (nn_mle == 1) rc_f = rn_ce/(5.e3_wp*2._wp*omega*sin(rad*rn_lat))
+        if (nn_mle == 1) rc_f = rn_ce/(5.0e3_wp*2.0_wp*omega*sin(rad*rn_lat))
         if (abs(rn_time - time_in_fields) > 0.0_wp) call derive_inverse_times()
     end subroutine derive_mixed_layer
 
@@ -45,8 +45,8 @@ contains
     subroutine derive_inverse_times()
         integer :: ji, jj
         real(wp) :: z1_t2, zfu, zfv
-        z1_t2 = 1._wp/(rn_time*rn_time)
-        r1_ft(:, :) = 1._wp/sqrt(ff_t(:, :)*ff_t(:, :) + z1_t2)
+        z1_t2 = 1.0_wp/(rn_time*rn_time)
+        r1_ft(:, :) = 1.0_wp/sqrt(ff_t(:, :)*ff_t(:, :) + z1_t2)
         time_in_fields = rn_time
         if (nn_mle /= 0) return
         do jj = max(2, first_j), min(jpj, last_j + 1)
@@ -57,7 +57,7 @@ contains
                 rfv(ji, jj) = sqrt(zfv*zfv + z1_t2)
             end do
         end do
-        call lbc_lnk("nemo_bridge", rfu, "U", 1._wp)
-        call lbc_lnk("nemo_bridge", rfv, "V", 1._wp)
+        call lbc_lnk("nemo_bridge", rfu, "U", 1.0_wp)
+        call lbc_lnk("nemo_bridge", rfv, "V", 1.0_wp)
     end subroutine derive_inverse_times
 end module nemo_bridge_mixed_layer

@@ -6,13 +6,21 @@
 module nemo_bridge_parameters
     use, intrinsic :: iso_fortran_env, only: real64
     use bridge_client, only: bridge_handle, bridge_parameter
-    use dom_oce
+    use dom_oce, only: gdepw_1d
+#if NEMO_BRIDGE_VERSION >= 50
+    use dom_oce, only: rDt
+#endif
+#if NEMO_BRIDGE_VERSION == 40
+    use dom_oce, only: is_linear_surface => ln_linssh
+#else
+    use dom_oce, only: is_linear_surface => lk_linssh
+#endif
     use ldfdyn, only: ln_dynldf_OFF, nn_ahm_ijk_t, rn_csmc, rn_Lv, rn_Uv
     use ldfslp, only: l_ldfslp, rn_slpmax
     use ldftra, only: ln_ldfeiv, ln_traldf_OFF, rn_Ld, rn_Le, rn_Ud, rn_Ue
     use nemo_bridge_mixed_layer, only: derive_mixed_layer, each_mixed_layer_parameter
     use nemo_bridge_visitor, only: item, read_item, register_items, visitor, write_item
-    use par_oce
+    use par_kind, only: wp
     use sbc_oce, only: ln_rnf, ln_ssr
     use sbcrnf, only: rn_avt_rnf, rn_rfact
     use sbcssr, only: rn_deds, rn_dqdt, rn_sssr_bnd
@@ -36,7 +44,7 @@ module nemo_bridge_parameters
     public :: note_start, register_parameters
 
 #if NEMO_BRIDGE_VERSION >= 50
-    real(wp), save :: time_step_at_start = 0.0_wp  !! with which NEMO found the last levels of light
+    real(wp) :: time_step_at_start = 0.0_wp  !! with which NEMO found the last levels of light
 #endif
 
 contains
@@ -111,7 +119,7 @@ contains
     subroutine each_floor_parameter(v)
         type(visitor), intent(inout) :: v
         logical :: logarithmic
-        logarithmic = l_zdfdrg .and. .not. ln_non_lin .and. .not. is_linear_surface()
+        logarithmic = l_zdfdrg .and. .not. ln_non_lin .and. .not. is_linear_surface
         if (l_zdfdrg .and. (ln_non_lin .or. logarithmic)) then
             call item(v, "namdrg_bot/rn_Cd0", r_Cdmin_bot, units="1")
         end if
@@ -122,15 +130,6 @@ contains
         end if
         if (ln_trabbl) call item(v, "nambbl/rn_gambbl", rn_gambbl, units="s")
     end subroutine each_floor_parameter
-
-    function is_linear_surface() result(linear)
-        logical :: linear
-#if NEMO_BRIDGE_VERSION == 40
-        linear = ln_linssh
-#else
-        linear = lk_linssh
-#endif
-    end function is_linear_surface
 
     subroutine each_light_parameter(v)
         type(visitor), intent(inout) :: v
@@ -173,17 +172,19 @@ contains
             call derive_light()
         case ("namtra_mle")
             call derive_mixed_layer()
+        case default
+            continue
         end select
     end subroutine put_parameter
 
     !> The critical Richardson number and the least mixing length.
     subroutine derive_energy()
-        ri_cri = 2._wp/(2._wp + rn_ediss/rn_ediff)
+        ri_cri = 2.0_wp/(2.0_wp + rn_ediss/rn_ediff)
         if (ln_zdfiwm) then
-            rn_emin = 1.e-10_wp
-            rmxl_min = 1.e-03_wp
+            rn_emin = 1.0e-10_wp
+            rmxl_min = 1.0e-03_wp
         else
-            rmxl_min = 1.e-6_wp/(rn_ediff*sqrt(rn_emin))
+            rmxl_min = 1.0e-6_wp/(rn_ediff*sqrt(rn_emin))
         end if
         if (ln_mxl0) rn_mxl0 = rmxl_min
     end subroutine derive_energy
@@ -195,7 +196,7 @@ contains
         if (nn_avb == 0) then
             avtb(:) = rn_avt0
         else
-            avtb(:) = rn_avt0 + (3.e-4_wp - 2._wp*rn_avt0)*1.e-4_wp*gdepw_1d(:)
+            avtb(:) = rn_avt0 + (3.0e-4_wp - 2.0_wp*rn_avt0)*1.0e-4_wp*gdepw_1d(:)
         end if
     end subroutine derive_background
 
@@ -203,26 +204,26 @@ contains
     subroutine derive_light()
 #if NEMO_BRIDGE_VERSION >= 50
         real(wp) :: time_step_now
-        r1_si0 = 1._wp/rn_si0
+        r1_si0 = 1.0_wp/rn_si0
         if (ln_qsr_bio) return
         time_step_now = rDt
         rDt = time_step_at_start
         nk0 = qsr_ext_lev(rn_si0, rn_abs)
         if (ln_qsr_2bd) then
-            r1_si1 = 1._wp/rn_si1
-            nkV = qsr_ext_lev(rn_si1, 1._wp - rn_abs)
+            r1_si1 = 1.0_wp/rn_si1
+            nkV = qsr_ext_lev(rn_si1, 1.0_wp - rn_abs)
         else if (ln_qsr_rgb) then
-            nkR = qsr_ext_lev(1._wp/r1_LR, (1._wp - rn_abs)/3._wp)
-            nkG = qsr_ext_lev(1._wp/r1_LG, (1._wp - rn_abs)/3._wp)
-            nkB = qsr_ext_lev(1._wp/r1_LB, (1._wp - rn_abs)/3._wp)
+            nkR = qsr_ext_lev(1.0_wp/r1_LR, (1.0_wp - rn_abs)/3.0_wp)
+            nkG = qsr_ext_lev(1.0_wp/r1_LG, (1.0_wp - rn_abs)/3.0_wp)
+            nkB = qsr_ext_lev(1.0_wp/r1_LB, (1.0_wp - rn_abs)/3.0_wp)
             nkV = nkB
         end if
         nksr = nkV
         rDt = time_step_now
 #else
-        xsi0r = 1._wp/rn_si0
-        xsi1r = 1._wp/rn_si1
-        if (ln_qsr_2bd) nksr = trc_oce_ext_lev(rn_si1, 100._wp)
+        xsi0r = 1.0_wp/rn_si0
+        xsi1r = 1.0_wp/rn_si1
+        if (ln_qsr_2bd) nksr = trc_oce_ext_lev(rn_si1, 100.0_wp)
 #endif
     end subroutine derive_light
 end module nemo_bridge_parameters

@@ -3,6 +3,8 @@
 !> indices that rotate. What travels is the level that is valid between steps: the before level
 !> under RK3, the now level under leapfrog (MLF).
 module nemo_bridge_prognostic
+    ! What the macros of domzgr_substitute.h90 need differs between builds.
+    ! allow(C121)
     use dom_oce
     use lbclnk, only: lbc_lnk
     use nemo_bridge_visitor, only: item, rotating_item, visitor
@@ -10,6 +12,7 @@ module nemo_bridge_prognostic
 #if defined key_qco
     use domqco, only: dom_qco_r3c
 #endif
+    ! allow(C121)
     use par_oce
     implicit none
     private
@@ -20,11 +23,11 @@ module nemo_bridge_prognostic
 #include "domzgr_substitute.h90"
 
     !> NEMO passes these to the hooks; 4.2 keeps them where no module of ours could use them.
-    integer, save, target :: before = 1, now = 2, after = 3, right_hand_side = 3
-    integer, save, target :: valid_level = 1
+    integer, target :: before = 1, now = 2, after = 3, right_hand_side = 3
+    integer, target :: valid_level = 1
 
     !> What the server has written since the last step.
-    logical, save :: tracers_written = .false., currents_written = .false., height_written = .false.
+    logical :: tracers_written = .false., currents_written = .false., height_written = .false.
 
     integer, parameter :: prognostic = kind(ts)  !! may be more precise than wp in 4.2
 

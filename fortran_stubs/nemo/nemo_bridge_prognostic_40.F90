@@ -1,18 +1,20 @@
 !> Temperature, salinity, velocity and surface height of NEMO 4.0: one array for each time level.
 !> What travels is the now level; `levels_from_nemo` and `levels_to_nemo` have nothing to do.
 module nemo_bridge_prognostic
-    use dom_oce
+    use dom_oce, only: e3f_n, e3t_b, e3t_n, e3u_b, e3u_n, e3uw_b, e3uw_n, e3v_b, e3v_n, e3vw_b, &
+        e3vw_n, e3w_b, e3w_n, gde3w_n, gdept_b, gdept_n, gdepw_b, gdepw_n, ht_n, hu_b, hu_n, &
+        hv_b, hv_n, ln_linssh, neuler, r1_hu_b, r1_hu_n, r1_hv_b, r1_hv_n, r2dt, umask, vmask
     use lbclnk, only: lbc_lnk, lbc_lnk_multi
     use nemo_bridge_visitor, only: item, visitor
     use oce, only: sshb, sshn, tsb, tsn, ub, ub_b, un, un_b, vb, vb_b, vn, vn_b
-    use par_oce
+    use par_oce, only: jp_sal, jp_tem, jpkm1, wp
     implicit none
     private
 
     public :: each_prognostic, note_written, forget_written, complete_written
 
     !> What the server has written since the last step.
-    logical, save :: tracers_written = .false., currents_written = .false., height_written = .false.
+    logical :: tracers_written = .false., currents_written = .false., height_written = .false.
 
 contains
 

@@ -5,9 +5,9 @@ module nemo_bridge_rewind
 
     public :: nemo_bridge_blew_up
 
-    logical, save, public :: nemo_bridge_attached = .false.  !! a server drives this run
-    logical, save, public :: nemo_bridge_rewound = .false.   !! forcing files are to be read anew
-    logical, save, public :: nemo_bridge_blow_up = .false.   !! stp_ctl found one in this step
+    logical, public :: nemo_bridge_attached = .false.  !! a server drives this run
+    logical, public :: nemo_bridge_rewound = .false.   !! forcing files are to be read anew
+    logical, public :: nemo_bridge_blow_up = .false.   !! stp_ctl found one in this step
 
 contains
 

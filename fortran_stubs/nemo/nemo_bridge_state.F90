@@ -5,7 +5,6 @@
 module nemo_bridge_state
     use, intrinsic :: iso_fortran_env, only: real64
     use bridge_client, only: bridge_handle, bridge_no_snapshots, bridge_state
-    use dom_oce
     use nemo_bridge_calendar, only: each_date
     use nemo_bridge_prognostic, only: each_prognostic, note_written
     use nemo_bridge_visitor, only: item, read_item, register_items, visitor, write_item

@@ -18,13 +18,13 @@ module nemo_bridge_surfaces
 
     public :: register_surface_maps, complete_surface_maps, refresh_surfaces, stress_of_this_step
 
-    type(multiplier), save, target :: drag_map, background_map, stress_map
-    logical, save :: new_maps = .false.
+    type(multiplier), target :: drag_map, background_map, stress_map
+    logical :: new_maps = .false.
 
     !> As NEMO made them: the drag and the coefficient it was made from; the background's shape.
-    real(wp), allocatable, save :: first_drag(:, :), first_shape(:, :)
-    real(wp), save :: first_Cd0 = 0.0_wp, Cd0 = 0.0_wp
-    logical, save :: boosted = .false.  !! the drag is not the same everywhere
+    real(wp), allocatable :: first_drag(:, :), first_shape(:, :)
+    real(wp) :: first_Cd0 = 0.0_wp, Cd0 = 0.0_wp
+    logical :: boosted = .false.  !! the drag is not the same everywhere
 
 contains
 

@@ -145,7 +145,7 @@ contains
             call enter(v, name, [integer ::], point, units)
         case (task_read)
             if (v%wanted == name) v%values = value
-        case (task_write)
+        case default
             if (v%wanted == name) value = v%values(1)
         end select
     end subroutine scalar

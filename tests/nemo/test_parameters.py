@@ -32,7 +32,7 @@ VALUES = {
     "namzdf/rn_evd": 50.0,
     "namtra_ldf/rn_Ud": 0.025,
     "namtra_ldf/rn_Ld": 120e3,
-    "namtra_ldf/rn_slpmax": 0.0005,
+    "namtra_ldf/rn_slpmax": 0.00002,
     "namtra_eiv/rn_Ue": 0.001,
     "namtra_eiv/rn_Le": 5e3,
     "namdyn_ldf/rn_Uv": 2.5,
