@@ -261,6 +261,8 @@ def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) ->
 
 def _check_together(experiment: Experiment) -> None:
     """What concerns several tables."""
+    if experiment.model.get("kind") == "nemo":
+        _check_for_nemo(experiment)
     for item in experiment.observations:
         if item.kind == "climatology" and not experiment.window.months:
             raise ConfigurationError(
@@ -270,6 +272,23 @@ def _check_together(experiment: Experiment) -> None:
         if item.kind == "twin" and missing:
             raise ConfigurationError(
                 f"[truth]: a twin experiment needs the true value of {', '.join(missing)}"
+            )
+
+
+def _check_for_nemo(experiment: Experiment) -> None:
+    """What there is for toy_ocean alone."""
+    if experiment.window.months:
+        raise ConfigurationError(
+            "[window]: months count in toy_ocean's year of 360 days; for NEMO give days after the initial state"
+        )
+    if experiment.estimator.kind == "surrogate":
+        raise ConfigurationError(
+            '[estimator]: there is no surrogate of NEMO; give kind = "finite-difference" or "ensemble"'
+        )
+    for item in experiment.observations:
+        if item.kind == "climatology":
+            raise ConfigurationError(
+                f'{item.label}: a climatology is compared by months, which NEMO has not yet; give kind = "twin"'
             )
 
 

@@ -27,14 +27,6 @@ def prepare(
     progress: Progress,
 ) -> Setting:
     """The setting of an experiment with the NEMO that runs in `directory`/model."""
-    if experiment.window.months or experiment.window.months_held_out:
-        raise ConfigurationError(
-            "[window]: months count in toy_ocean's year of 360 days; for NEMO give days after the initial state"
-        )
-    if experiment.estimator.kind == "surrogate":
-        raise ConfigurationError(
-            '[estimator]: there is no surrogate of NEMO; use kind = "finite-difference" or "ensemble"'
-        )
     source = _path(experiment, "directory")  # the copy in the run directory changes when NEMO is relaunched
     known = run_directory.read_namelist(source)
     identity = Identity(

@@ -93,6 +93,7 @@ WRONG = [
     ("ranks = 2", "ranks = 2.0", r"\[model\]: ranks should be a whole number"),
     ("ranks = 2", "timeout = nan", r"\[model\]: timeout should be a finite number above 0, got nan"),
     ("ranks = 2", 'relaunch = "yes"', "relaunch should be true or false"),
+    ("ranks = 2", 'kind = "nemo"', "there is no surrogate of NEMO; give"),
     ("ranks = 2", "kind = ['nemo']", r"\[model\]: kind should be a text"),
     # [window]
     ("every = 6", "every = 6.0", r"\[window\]: every should be a whole number of at least 1, got 6.0"),
@@ -225,3 +226,24 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path.write_bytes('title = "Méditerranée"'.encode("latin-1"))
     with pytest.raises(ConfigurationError, match="latin.toml: should be UTF-8 text"):
         read(path)
+
+
+NEMO = TWIN.replace("ranks = 2", 'kind = "nemo"').replace('"surrogate"\nsubsteps = 2', '"ensemble"')
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("days = 2.0\nmean_days = 1.0", "months = [1]", r"\[window\]: months count in toy_ocean's year"),
+        (
+            'kind = "twin"\nfield = "thetao"\nsigma = 0.05\nlevels = [0, 1]\nlatitudes = [-60.0, 60.0]\nnoise = true',
+            'kind = "climatology"\nfield = "tos"\nfile = "woa.nc"\nvariable = "t"\nsigma = 0.2',
+            "a climatology is compared by months, which NEMO has not yet",
+        ),
+    ],
+)
+def test_what_there_is_not_for_nemo(right: str, wrong: str, message: str) -> None:
+    from_dict(tomllib.loads(NEMO))
+    assert right in NEMO
+    with pytest.raises(ConfigurationError, match=message):
+        from_dict(tomllib.loads(NEMO.replace(right, wrong)))
