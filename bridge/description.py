@@ -12,7 +12,7 @@ import numpy as np
 
 from bridge.decomposition import Decomposition, Tile
 from bridge.errors import ConfigurationError, ProtocolError
-from bridge.fields import FieldSpec, lookup
+from bridge.fields import CATALOGUE, FieldSpec, lookup
 from bridge.north_fold import Edges
 from bridge.protocol import DTYPES, LOGICAL, Role
 
@@ -46,14 +46,17 @@ class Entry:
     def spec(self) -> FieldSpec:
         """Catalogue entry with the model's own units and point."""
         known = lookup(self.name)
+        point = self.point or known.point
+        along_axis = point in ("U", "V") and self.role is not Role.STATIC  # of a field that nobody knows
         dims = _DIMS.get(len(self.shape), tuple(f"dim_{n}" for n in range(len(self.shape))))
         return FieldSpec(
             self.name,
             known.nemo,
             known.standard_name,
             self.units or known.units,
-            self.point or known.point,
+            point,
             dims,
+            known.vector if self.name in CATALOGUE else along_axis,
         )
 
     def as_python(self, values: np.ndarray) -> Any:

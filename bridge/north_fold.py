@@ -82,10 +82,7 @@ def rows_beyond(
     above = np.arange(first, first + count)[:, None] + (ny - 1)
     j, i = partner(edges, point, (ny, nx), above, np.arange(nx)[None, :])
     if count > 0 and (j.min() < 0 or j.max() >= ny):
-        raise ValueError(
-            f"rows {ny - 1 + first} to {ny - 2 + first + count} at {point} points are not images of rows 0 to "
-            f"{ny - 1} in a fold about {edges.fold} points"
-        )
+        raise ValueError(_no_images(edges, point, ny, ny - 1 + first, ny - 2 + first + count))
     return _signed(array[..., j, i], sign)
 
 
@@ -109,19 +106,49 @@ def extend(
     one of T U V F W.
     """
     ny, nx = array.shape[-2:]
+    _check_halo(halo, ny, nx)
+    wide = np.empty((*array.shape[:-2], ny + 2 * halo, nx + 2 * halo), array.dtype)
+    wide[..., halo : halo + ny, halo : halo + nx] = array
+    fill_halo(wide, edges, point, halo, sign, fill)
+    return wide
+
+
+def fill_halo(
+    array: np.ndarray, edges: Edges, point: str, halo: int, sign: float = 1.0, fill: float = 0.0
+) -> None:
+    """Fill the halo of `array` [..., ny + 2 halo, nx + 2 halo] in place, from its inner cells; as `extend` does."""
+    ny, nx = array.shape[-2] - 2 * halo, array.shape[-1] - 2 * halo
+    _check_halo(halo, ny, nx)
+    if halo == 0:
+        return
+    inner = array[..., halo : halo + nx]
+    south, north = inner[..., :halo, :], inner[..., halo + ny :, :]
+    south[...] = inner[..., ny : ny + halo, :] if edges.periodic_j else fill
+    if edges.folded:
+        _fold_onto(north, inner[..., halo : halo + ny, :], edges, point, sign)
+    else:
+        north[...] = inner[..., halo : 2 * halo, :] if edges.periodic_j else fill
+    array[..., :halo] = array[..., nx : nx + halo] if edges.periodic_i else fill
+    array[..., halo + nx :] = array[..., halo : 2 * halo] if edges.periodic_i else fill
+
+
+def _check_halo(halo: int, ny: int, nx: int) -> None:
     if halo < 0 or halo > min(nx, ny):
         raise ValueError(f"expected a halo of 0 to {min(nx, ny)} cells on a grid of {nx} by {ny}, got {halo}")
-    closed = np.full((*array.shape[:-2], halo, nx), fill, dtype=array.dtype)
-    south, north = closed, closed
-    if edges.folded:
-        north = rows_beyond(array, edges, point, halo, sign)
-    elif edges.periodic_j:
-        south, north = array[..., ny - halo :, :], array[..., :halo, :]
-    rows = np.concatenate([south, array, north], axis=-2)
-    if edges.periodic_i:
-        return np.concatenate([rows[..., nx - halo :], rows, rows[..., :halo]], axis=-1)
-    sides = np.full((*rows.shape[:-1], halo), fill, dtype=array.dtype)
-    return np.concatenate([sides, rows, sides], axis=-1)
+
+
+def _fold_onto(north: np.ndarray, inner: np.ndarray, edges: Edges, point: str, sign: float) -> None:
+    """Write the rows J + 1, … that the fold makes of `inner` [..., ny, nx] into `north` [..., halo, nx]."""
+    ny, nx = inner.shape[-2:]
+    halo = north.shape[-2]
+    first, start = (int(n) for n in partner(edges, point, (ny, nx), ny, 0))
+    if first >= ny or first < halo - 1:
+        raise ValueError(_no_images(edges, point, ny, ny, ny + halo - 1))
+    backwards = inner[..., first - halo + 1 : first + 1, :][..., ::-1, ::-1]
+    before_seam = start + 1  # from column `start` down to 0, then on from nx - 1
+    factor = north.dtype.type(sign)
+    np.multiply(backwards[..., nx - before_seam :], factor, out=north[..., :before_seam])
+    np.multiply(backwards[..., : nx - before_seam], factor, out=north[..., before_seam:])
 
 
 def without_overlap(array: Any, edges: Edges) -> Any:
@@ -151,6 +178,13 @@ def _partner_sums(edges: Edges, point: str, nx: int) -> tuple[int, int]:
             "the repeated columns of NEMO 4.0 come off with without_overlap"
         )
     return _PARTNERS[pivot, kind]
+
+
+def _no_images(edges: Edges, point: str, ny: int, first: int, last: int) -> str:
+    return (
+        f"rows {first} to {last} at {point} points are not images of rows 0 to {ny - 1} in a fold about "
+        f"{edges.fold} points"
+    )
 
 
 def _signed(values: np.ndarray, sign: float) -> np.ndarray:

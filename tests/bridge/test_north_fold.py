@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bridge.north_fold import (
     Edges,
     extend,
+    fill_halo,
     fold_misfit,
     partner,
     rows_beyond,
@@ -106,6 +107,35 @@ def test_rows_beyond_the_fold_fold_back_to_the_field(pivot: str, point: str) -> 
     for r in range(1, HALO + 1):
         back_j, back_i = partner(edges, point, (NY, NX), NY - 1 + r, np.arange(NX))
         assert np.array_equal(-rows[:, r - 1], field[:, back_j, back_i])
+
+
+@given(
+    st.sampled_from(
+        [*(tripolar(pivot) for pivot in PIVOTS), Edges(), Edges(True), Edges(False, True), Edges(True, True)]
+    ),
+    st.sampled_from("TUVFW"),
+    st.sampled_from([np.float64, np.float32, np.int32]),
+    st.integers(0, 3),
+    st.sampled_from([1.0, -1.0]),
+)
+def test_halo_is_filled_in_place_cell_by_cell(
+    edges: Edges, point: str, dtype: type, halo: int, sign: float
+) -> None:
+    """Against one cell at a time: across the fold by `partner`, across a seam by the remainder, else the fill."""
+    ny, nx = 5, 8
+    array = np.random.default_rng(2).integers(-99, 99, (2, ny + 2 * halo, nx + 2 * halo)).astype(dtype)
+    inner = array[:, halo : halo + ny, halo : halo + nx].copy()
+    fill_halo(array, edges, point, halo, sign, fill=7)
+    for j, i in np.ndindex(*array.shape[1:]):
+        source_j, source_i, factor = j - halo, i - halo, 1.0
+        if edges.folded and source_j >= ny:
+            source_j, source_i = partner(edges, point, (ny, nx), source_j, source_i)
+            factor = sign
+        source_i = source_i % nx if edges.periodic_i else source_i
+        source_j = source_j % ny if edges.periodic_j else source_j
+        inside = 0 <= source_j < ny and 0 <= source_i < nx
+        expected = factor * inner[:, source_j, source_i] if inside else 7
+        assert np.array_equal(array[:, j, i], np.broadcast_to(expected, 2)), (j, i)
 
 
 @pytest.mark.parametrize("point", "TUVF")
