@@ -14,6 +14,9 @@ from pathlib import Path
 
 from bridge.errors import ConfigurationError
 
+#: in a model's folder: its ranks write to `model.log.<rank>`
+MODEL_LOG = "model.log"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -41,14 +44,28 @@ class Job:
         return sum(program.ranks for program in self.programs)
 
 
-def server_and_model(
-    server_argv: Sequence[str], model_argv: Sequence[str], ranks: int, directory: Path
+def server_and_models(
+    server_argv: Sequence[str], model_argv: Sequence[str], ranks: int, directories: Sequence[Path]
 ) -> Job:
-    """One server rank and `ranks` model ranks; the model runs in `directory` and logs to `model.log.<rank>`."""
-    server = Program(server_argv)
-    model = Program(model_argv, ranks, directory, directory / "model.log")
+    """One server rank and, in each of `directories`, a model of `ranks` ranks that logs to `model.log.<rank>`."""
+    models = [Program(model_argv, ranks, directory, directory / MODEL_LOG) for directory in directories]
     # A model that finds no server would start stand-alone and leave the server waiting.
-    return Job((server, model), {"NEMO_BRIDGE_SERVER": "required"})
+    return Job((Program(server_argv), *models), {"NEMO_BRIDGE_SERVER": "required"})
+
+
+def model_over_zmq(
+    model_argv: Sequence[str],
+    ranks: int,
+    directory: Path,
+    endpoint: str,
+    instance: int = 0,
+    keys: Path | None = None,
+) -> Job:
+    """A model instance as a job of its own that meets its server at a ZMQ `endpoint`; it logs to `model.log.<rank>`."""
+    environment = {"NEMO_BRIDGE_ENDPOINT": endpoint, "NEMO_BRIDGE_INSTANCE": str(instance)}
+    if keys is not None:
+        environment["NEMO_BRIDGE_KEYS"] = str(keys)
+    return Job((Program(model_argv, ranks, directory, directory / MODEL_LOG),), environment)
 
 
 # --- command line and environment ---------------------------------------------------------------------------

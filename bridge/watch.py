@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bridge.errors import BridgeError
 from bridge.guard import Guard, end_session
-from bridge.launch import Job, mpi_environment, mpirun_command, server_and_model
+from bridge.launch import Job, mpi_environment, mpirun_command, server_and_models
 
 #: seconds between the polite signal and the one that cannot be refused
 GRACE = 5.0
@@ -26,8 +26,8 @@ FULL_DISK = 1_000_000
 
 
 def run_job(server_argv: Sequence[str], model_argv: Sequence[str], ranks: int, directory: Path) -> int:
-    """Run a server and a model to the end (`server_and_model`, `run`); the job's exit code."""
-    return run(server_and_model(server_argv, model_argv, ranks, directory))
+    """Run a server and a model to the end (`server_and_models`, `run`); the job's exit code."""
+    return run(server_and_models(server_argv, model_argv, ranks, [directory]))
 
 
 def run(job: Job, watch: Callable[[], None] | None = None) -> int:

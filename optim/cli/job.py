@@ -44,7 +44,7 @@ class ModelSettings:
     def job(self, server_arguments: Sequence[str], folder: Path) -> launch.Job:
         """This program as the server, and the model in its prepared folder."""
         server = [sys.executable, "-m", "optim.cli", *server_arguments]
-        return launch.server_and_model(server, self.program.argv(), self.ranks, folder)
+        return launch.server_and_models(server, self.program.argv(), self.ranks, [folder])
 
 
 def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:

@@ -173,7 +173,7 @@ def _recorded(
             folder = (directory / MODEL_FOLDER).resolve()
             toy_ocean.prepare(folder, configuration, namelist_file.parent)
             server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
-            code = watch.run(launch.server_and_model(server, toy_ocean.argv(), ranks, folder))
+            code = watch.run(launch.server_and_models(server, toy_ocean.argv(), ranks, [folder]))
         sys.exit(code)
     if not 1 <= recorded.every <= length:
         raise ConfigurationError(
