@@ -116,6 +116,12 @@ class Header:
         """Hash of the snapshot of this rank, in a reply to snapshot, save or load."""
         return struct.pack("=2i", *self.extents[:2]).hex()
 
+    @property
+    def snapshot_bytes(self) -> int:
+        """Bytes that it takes in the memory of this rank, in the same replies."""
+        size: int = struct.unpack("=q", struct.pack("=2i", *self.extents[2:4]))[0]
+        return size
+
 
 def padded_extents(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Extents in the header's order (i, j, k, …) of an array of `shape` (…, k, j, i)."""

@@ -10,7 +10,6 @@ This side drives: each verb sends one request to every rank of the model and col
 from __future__ import annotations
 
 import atexit
-import hashlib
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -33,6 +32,7 @@ from bridge.model import (
     Trajectory,
 )
 from bridge.protocol import Header, Role, Verb
+from bridge.spill import SnapshotShelf
 from bridge.transport.base import Transport
 
 _WRITABLE = (Role.PARAMETER, Role.STATE, Role.FORCING)
@@ -48,7 +48,7 @@ class Session:
 
     def __init__(self, transport: Transport) -> None:
         self._model = Conversation(transport)
-        self._slots: set[int] = set()
+        self._shelf = SnapshotShelf(self._model)
         self._grid: Grid | None = None
         self.registration = self._model.registration
         self.step = self._model.first_step
@@ -167,32 +167,23 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Remember the full state, inside the model's memory."""
-        slot = self._free_slot()
-        answers = self._model.ask(Header(Verb.SNAPSHOT, argument=slot))
-        self._slots.add(slot)
-        return Snapshot(_content_hash(answers), slot, answers[0].step)
+        return self._shelf.take()
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring a remembered state back, bit by bit; the model's step rewinds with it."""
-        answers = self._model.ask(Header(Verb.RESTORE, argument=self._slot(snapshot)))
+        answers = self._model.ask(Header(Verb.RESTORE, argument=self._shelf.slot(snapshot)))
         self.step = answers[0].step
 
     def save(self, snapshot: Snapshot, path: Path | str) -> Snapshot:
         """Write a snapshot to files `path`.0000, … (one per rank, each appears complete or not at all)."""
-        path = Path(path).absolute()
-        self._model.ask(Header(Verb.SAVE, argument=self._slot(snapshot)), text=str(path))
-        return Snapshot(snapshot.id, snapshot.slot, snapshot.step, path)
+        return self._shelf.save(snapshot, Path(path).absolute())
 
     def load(self, path: Path | str, expected: Snapshot | None = None) -> Snapshot:
         """Read a saved snapshot back into the model's memory (restore it to use it).
 
         Raises ProtocolError if `expected` is given and the content is not its content.
         """
-        path = Path(path).absolute()
-        slot = self._free_slot()
-        answers = self._model.ask(Header(Verb.LOAD, argument=slot), text=str(path))
-        self._slots.add(slot)
-        snapshot = Snapshot(_content_hash(answers), slot, answers[0].step, path)
+        snapshot = self._shelf.load(Path(path).absolute())
         if expected is not None and expected.id != snapshot.id:
             self.drop(snapshot)
             raise ProtocolError(f"{path} holds the snapshot {snapshot.id}, expected {expected.id}")
@@ -200,9 +191,18 @@ class Session:
 
     def drop(self, snapshot: Snapshot) -> None:
         """Free the memory of a snapshot."""
-        slot = self._slot(snapshot)
-        self._model.ask(Header(Verb.DROP, argument=slot))
-        self._slots.remove(slot)
+        self._shelf.drop(snapshot)
+
+    def limit_snapshots(self, bytes_: int, directory: Path | None = None, files_last: bool = False) -> None:
+        """Let snapshots have at most so many bytes of the model's memory, all ranks together (one always fits).
+
+        Beyond it the least recently used is moved to a file, and back when it is needed: each Snapshot goes on to
+        work. The files are in a folder of their own in `directory`, which the model's ranks must be able to write to
+        (default: the system's for temporary files), until `drop` or `stop`. `files_last`: what `save` writes and
+        `load` reads will not be changed by anybody, and is not written again. RequestRefused if a snapshot cannot be
+        written; it then stays in memory.
+        """
+        self._shelf.limit(bytes_, directory, files_last)
 
     def run(self, params: Params, snapshot: Snapshot, steps: int, record: Recording) -> Trajectory:
         """Restore `snapshot`, run `steps` steps with `params`, and record.
@@ -283,6 +283,7 @@ class Session:
             self._model.transport.abort("the exchange with the model failed half-way")
         elif self._model.open:
             self._model.close()
+        self._shelf.close()
         atexit.unregister(self.stop)
 
     # --- with-block ---
@@ -317,16 +318,6 @@ class Session:
     def _writable(self, name: str) -> Entry:
         return self.registration.entry(name, _WRITABLE)
 
-    def _free_slot(self) -> int:
-        return next(n for n in range(len(self._slots) + 1) if n not in self._slots)
-
-    def _slot(self, snapshot: Snapshot) -> int:
-        if snapshot.slot is None or snapshot.slot not in self._slots:
-            raise ValueError(
-                f"the snapshot {snapshot.id} is not in the memory of this session: load it first"
-            )
-        return snapshot.slot
-
 
 def _as_sent(entry: Entry, value: Any) -> np.ndarray:
     """Value as a C-contiguous array of the entry's dtype and global shape (itself if it is one), else ValueError."""
@@ -346,9 +337,3 @@ def _checked_out(entry: Entry, out: np.ndarray) -> np.ndarray:
             f"got shape {out.shape} and dtype {out.dtype}"
         )
     return out
-
-
-def _content_hash(answers: list[Header]) -> str:
-    """Hash of a snapshot from those of its ranks and its step."""
-    text = " ".join(answer.snapshot_hash for answer in answers) + f" {answers[0].step}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -85,7 +85,8 @@ contains
         character(:), allocatable :: file
         character(message_length) :: reason
         integer :: unit, code
-        logical :: renamed
+        integer(int64) :: bytes
+        logical :: renamed, opened
 
         call check_slot(slots, slot, message)
         if (message /= "") return
@@ -96,14 +97,28 @@ contains
             write (unit, iostat=code, iomsg=reason) protocol_magic, file_version, &
                 int([rank, ranks], int32), slots(slot)%step, slots(slot)%hash, &
                 size(slots(slot)%words, kind=int64), slots(slot)%words
+            if (code == 0) flush (unit, iostat=code, iomsg=reason)
             if (code == 0) close (unit, iostat=code, iomsg=reason)
+        end if
+        if (code == 0) then
+            ! Some run-time libraries keep quiet when the last bytes do not fit on the disk.
+            inquire (file=file//".part", size=bytes)
+            if (bytes /= 4_int64*(4 + 6 + size(slots(slot)%words, kind=int64))) then
+                write (reason, "(a, i0, a)") "no space left on the disk: only ", bytes, " bytes arrived"
+                code = 1
+            end if
         end if
         if (code == 0) then
             call rename_file(file//".part", file, renamed)
             if (.not. renamed) reason = "it cannot be renamed"
             if (.not. renamed) code = 1
         end if
-        if (code /= 0) message = "cannot write the snapshot file "//file//": "//trim(reason)
+        if (code == 0) return
+        message = "cannot write the snapshot file "//file//": "//trim(reason)
+        ! Half a file is of no use, and the disk may be full.
+        inquire (file=file//".part", opened=opened, number=unit)
+        if (.not. opened) open (newunit=unit, file=file//".part", status="old", iostat=code)
+        if (opened .or. code == 0) close (unit, status="delete", iostat=code)
     end subroutine save_snapshot
 
     !> Read the file of this rank into `slot`; refused unless it fits this model and tile.

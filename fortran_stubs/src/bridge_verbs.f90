@@ -81,7 +81,7 @@ contains
         type(message_header), intent(in) :: request
         character(*), intent(in) :: message
         integer, intent(in) :: step
-        logical, intent(in), optional :: with_hash  !! put the hash of the snapshot into the extents
+        logical, intent(in), optional :: with_hash  !! hash and bytes of the snapshot in the extents
         type(message_header) :: header
 
         if (message /= "") then
@@ -95,6 +95,7 @@ contains
             associate (slot => bridge%slots(request%argument))
                 header%step = slot%step
                 header%extents(:2) = transfer(slot%hash, header%extents(:2))
+                header%extents(3:4) = transfer(4*size(slot%words, kind=int64), header%extents(3:4))
             end associate
         end if
         call send_header(bridge%link, header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -166,6 +167,25 @@ def meet(jobs: CoupledJobs) -> Callable[..., SeparateJobs]:
         return SeparateJobs(jobs, endpoint, environment)
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """`small_disk("300k")`: a folder on a file system of its own that has so much room."""
+    if os.geteuid() != 0:
+        pytest.skip("a file system that fills up has to be mounted: needs root")
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        (folder := tmp_path / f"disk{len(mounted)}").mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "small", str(folder)]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True, timeout=20)
 
 
 def ranks_of(job: subprocess.Popen[str], name: str) -> list[int]:
