@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bridge.decomposition import Decomposition, Tile
+from bridge.description_checks import checked
 from bridge.errors import ConfigurationError, ProtocolError
 from bridge.fields import CATALOGUE, FieldSpec, lookup
 from bridge.north_fold import Edges
@@ -97,14 +97,14 @@ class Registration:
 
 def parse(texts: Sequence[str]) -> Registration:
     """Merge the descriptions of all ranks; ProtocolError where they contradict each other."""
-    ranks = [json.loads(text) for text in texts]
+    ranks = [_checked(number, text) for number, text in enumerate(texts)]
     first = ranks[0]
+    for number, rank in enumerate(ranks):
+        _check_same(first, rank, number)
     nx, ny, nz = first["global_shape"]
     tiles = tuple(
         Tile(rank["tile_start"][0] - 1, rank["tile_start"][1] - 1, *rank["tile_shape"]) for rank in ranks
     )
-    for number, rank in enumerate(ranks):
-        _check_same(first, rank, number)
     entries = [_entry(n, field, nx, ny) for n, field in enumerate(first["fields"], start=1)]
     return Registration(
         first["model"],
@@ -114,6 +114,13 @@ def parse(texts: Sequence[str]) -> Registration:
         Decomposition(nx, ny, tiles, _edges(first)) if nx > 0 else Decomposition(1, 1, (Tile(0, 0, 1, 1),)),
         {entry.name: entry for entry in entries},
     )
+
+
+def _checked(rank: int, text: str) -> dict[str, Any]:
+    try:
+        return checked(text)
+    except ProtocolError as error:
+        raise ProtocolError(f"what rank {rank} says of itself: {error}") from error
 
 
 def _edges(rank: dict[str, Any]) -> Edges:
@@ -139,7 +146,14 @@ def _check_same(first: dict[str, Any], other: dict[str, Any], rank: int) -> None
     for key in ("model", "version", "time_step", "global_shape", "periodic", "fold"):
         if first.get(key) != other.get(key):
             raise ProtocolError(f"rank 0 gave {key} = {first.get(key)}, rank {rank} gave {other.get(key)}")
-    mine, theirs = ([(f["name"], f["role"], f["dtype"]) for f in d["fields"]] for d in (first, other))
+    mine, theirs = ([_shared(field) for field in described["fields"]] for described in (first, other))
     if mine != theirs:
         odd = sorted({f[0] for f in set(mine) ^ set(theirs)}) or "the same names in another order"
         raise ProtocolError(f"ranks 0 and {rank} registered different fields: {odd}")
+
+
+def _shared(field: dict[str, Any]) -> tuple[Any, ...]:
+    """What must be the same on all ranks: of an array on the grid, all extents but those of the tile."""
+    extents = field["extents"]
+    beyond_the_tile = extents[2:] if len(extents) >= 2 else extents
+    return field["name"], field["role"], field["dtype"], len(extents), *beyond_the_tile

@@ -19,6 +19,8 @@ MAGIC = 1312969287  # "NBRG"
 VERSION = 1
 MAX_RANK = 5
 HEADER_BYTES = 64
+LONGEST_TEXT = 2**24  # bytes that a model may say at once
+LONGEST_PATH = 4096  # bytes of a path that a model is asked to write or read
 TAG_WORDS = 8  # int32 record that each process shows at start: magic, version, role, instance, 0, 0, 0, 0
 
 PROCESS_MODEL = 1
@@ -102,7 +104,9 @@ class Header:
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview) -> Header:
-        """Header from 64 bytes; ProtocolError if magic or version are not ours."""
+        """Header from 64 bytes; ProtocolError if it has others, or if magic or version are not ours."""
+        if len(data) != HEADER_BYTES:
+            raise ProtocolError(f"expected a header of {HEADER_BYTES} bytes, got {len(data)}")
         w = _LAYOUT.unpack(data)
         if w[0] != MAGIC or w[1] != VERSION:
             raise ProtocolError(

@@ -161,7 +161,7 @@ class Session:
         Cells of suppressed ranks are 0, or with `out` as they were there.
         """
         entry = self.registration.entry(name)
-        array = np.zeros(entry.shape, entry.dtype) if out is None else _checked_out(entry, out)
+        array = _zeros(entry) if out is None else _checked_out(entry, out)
         self._model.fetch(entry, array)
         return entry.as_python(array)
 
@@ -247,7 +247,7 @@ class Session:
         entries = [self.registration.entry(name) for name in record.fields]
         if steps < 0 or record.every < 1:
             raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
-        return entries, {e.name: np.zeros((steps // record.every, *e.shape), e.dtype) for e in entries}
+        return entries, {e.name: _zeros(e, steps // record.every) for e in entries}
 
     def _trajectory(
         self,
@@ -328,6 +328,17 @@ def _as_sent(entry: Entry, value: Any) -> np.ndarray:
     if array.shape != entry.shape:
         raise ValueError(f"{entry.name!r} has shape {entry.shape}, got {array.shape}")
     return array
+
+
+def _zeros(entry: Entry, *records: int) -> np.ndarray:
+    """An array for values of an entry, or for so many records of them."""
+    shape = (*records, *entry.shape)
+    try:
+        return np.zeros(shape, entry.dtype)
+    except (MemoryError, ValueError) as error:
+        raise ProtocolError(
+            f"{entry.name!r} with shape {shape} does not fit into this machine's memory"
+        ) from error
 
 
 def _checked_out(entry: Entry, out: np.ndarray) -> np.ndarray:

@@ -63,7 +63,9 @@ class Delivery:
         return Envelope(kind, number, self.told)
 
     def acknowledged(self, number: int) -> None:
-        """The other side has taken our messages up to this one."""
+        """The other side has taken our messages up to this one; ProtocolError if we have not sent so many."""
+        if number > self.sent:
+            raise ProtocolError(f"{number} messages were acknowledged, of which only {self.sent} were sent")
         while self.kept and self.kept[0].number <= number:
             self.kept.popleft()
 

@@ -88,14 +88,16 @@ class Introduction:
     directory: str
 
     @classmethod
-    def unpack(cls, data: bytes) -> Introduction:
+    def unpack(cls, data: bytes | memoryview) -> Introduction:
         """Introduction from the body of a hello; ProtocolError if it makes no sense."""
         if not _HELLO.size <= len(data) <= 16384:
             raise ProtocolError(f"a hello of {len(data)} bytes is not of this protocol")
         label, rank, ranks, process = _HELLO.unpack_from(data)
-        place, _, directory = data[_HELLO.size :].decode(errors="replace").partition("\n")
-        if not 0 < ranks <= MOST_RANKS or not 0 <= rank < ranks or label < 0:
-            raise ProtocolError(f"there is no rank {rank} of {ranks} of an instance {label}")
+        place, _, directory = bytes(data[_HELLO.size :]).decode(errors="replace").partition("\n")
+        if not 0 < ranks <= MOST_RANKS or not 0 <= rank < ranks or label < 0 or process < 1:
+            raise ProtocolError(
+                f"there is no rank {rank} of {ranks} of an instance {label}, process {process}"
+            )
         return cls(label, rank, ranks, process, place, directory)
 
     @property

@@ -45,8 +45,8 @@ def life_of(process: int, place: str) -> Life:
 
 
 def end(process: int, place: str) -> None:
-    """Kill a process of this place, if it lives."""
-    if life_of(process, place) in (Life.RUNNING, Life.STOPPED):
+    """Kill a process of this place, if it lives; never this one, whatever a peer says of itself."""
+    if process != os.getpid() and life_of(process, place) in (Life.RUNNING, Life.STOPPED):
         try:
             os.kill(process, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):

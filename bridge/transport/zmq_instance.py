@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout, ProtocolError
 from bridge.protocol import HEADER_BYTES, Header
@@ -58,7 +58,7 @@ class Rank:
         return mine.rank != theirs.rank and mine.ranks == theirs.ranks
 
     def take(self, envelope: Envelope, body: memoryview) -> bool:
-        """Take in a message; True if the rank wants to hear something in return."""
+        """Take in a message; True if the rank wants to hear something in return. ProtocolError if it makes no sense."""
         self.lost_since = None
         self.delivery.acknowledged(envelope.acknowledged)
         if envelope.kind == Kind.RESUME:
@@ -66,28 +66,36 @@ class Rank:
         if envelope.kind == Kind.GOODBYE:
             self.goodbye = bytes(body[:2000]).decode(errors="replace")
         elif envelope.kind in (Kind.ANSWER, Kind.PAYLOAD):
-            self._take_counted(envelope, body)
-            return self.delivery.owes_acknowledgement
-        elif envelope.kind not in (Kind.ACKNOWLEDGE, Kind.BEAT):
-            self.failure = ProtocolError(f"{self.name} sent a message of unknown kind {envelope.kind}")
-        return False
-
-    def _take_counted(self, envelope: Envelope, body: memoryview) -> None:
-        try:
             if envelope.kind == Kind.ANSWER and len(body) != HEADER_BYTES:
                 raise ProtocolError(f"a header has {HEADER_BYTES} bytes, not {len(body)}")
             self.delivery.arrived(envelope, body)
             self.settle()
-        except ProtocolError as error:
-            self.failure = ProtocolError(f"{self.name}: {error}")
+            return self.delivery.owes_acknowledgement
+        elif envelope.kind not in (Kind.ACKNOWLEDGE, Kind.BEAT):
+            raise ProtocolError(f"it sent a message of unknown kind {envelope.kind}")
+        return False
 
     def settle(self) -> None:
         """Put pieces that have arrived into the windows that wait for them."""
         inbox = self.delivery.inbox
-        while inbox and self.assemblies and inbox[0][0] == Kind.PAYLOAD:
-            self.assemblies[0].add(inbox.popleft()[1])
+        while inbox and self.assemblies:
+            kind, body = inbox[0]
+            if kind != Kind.PAYLOAD:
+                raise ProtocolError("expected values of a field, got an answer")
+            self.assemblies[0].add(body)
+            inbox.popleft()
             if self.assemblies[0].complete:
                 self.assemblies.popleft()
+
+    @property
+    def speaks_out_of_turn(self) -> bool:
+        """Are values of a field here that no answer has announced?"""
+        inbox = self.delivery.inbox
+        return bool(inbox) and inbox[0][0] == Kind.PAYLOAD and not self.assemblies
+
+    def fails(self, error: ProtocolError) -> None:
+        """Remember the first thing that made no sense; whoever waits for this rank raises it."""
+        self.failure = self.failure or ProtocolError(f"{self.name}: {error}")
 
 
 class ZmqTransport:
@@ -114,7 +122,10 @@ class ZmqTransport:
     def receive(self, rank: int, window: Window) -> None:
         member = self.members[rank]
         member.assemblies.append(Assembly(window))
-        member.settle()
+        try:
+            member.settle()
+        except ProtocolError as error:
+            member.fails(error)
         self._acknowledge(member)
 
     def next_answer(self) -> tuple[int, Header]:
@@ -138,7 +149,10 @@ class ZmqTransport:
         for number, member in enumerate(self.members):
             inbox = member.delivery.inbox
             if inbox and inbox[0][0] == Kind.ANSWER:
-                header = Header.unpack(inbox.popleft()[1])
+                try:
+                    header = Header.unpack(inbox.popleft()[1])
+                except ProtocolError as error:
+                    self._fail(ProtocolError(f"{member.name}: {error}"))
                 self._acknowledge(member)
                 return number, header
         return None
@@ -211,6 +225,8 @@ class ZmqTransport:
     def _judge(self) -> None:
         """Raise what is to be said of the ranks, if anything."""
         for member in self.members:
+            if member.speaks_out_of_turn:
+                member.fails(ProtocolError("expected an answer, got values that nobody asked for"))
             if member.failure is not None:
                 self._fail(member.failure)
             if member.goodbye is not None:
@@ -252,7 +268,7 @@ class ZmqTransport:
             return ModelCrashed(f"{message} (it ran in {who.directory} on {who.host})")
         return ModelCrashed(message, directory, log_tail(directory))
 
-    def _fail(self, error: BridgeError) -> None:
+    def _fail(self, error: BridgeError) -> NoReturn:
         """The instance is lost: see that nothing of it stays behind, and raise."""
         self.abort(str(error).splitlines()[0])
         raise error

@@ -24,7 +24,6 @@ from zmq.utils.monitor import parse_monitor_message
 from bridge.errors import BridgeError, ConfigurationError, PeerTimeout, ProtocolError
 from bridge.transport import keys as key_files
 from bridge.transport.envelope import (
-    ENVELOPE_BYTES,
     LARGEST_BODY,
     Envelope,
     Introduction,
@@ -86,7 +85,7 @@ class Endpoint:
         self._live: dict[int, ZmqTransport] = {}
         self._arriving: dict[int, dict[int, Rank]] = {}
         self._ranks: dict[bytes, Rank] = {}
-        self._refusals: list[ProtocolError] = []
+        self._refusal: OtherVersion | None = None  # the first
         self._last_one_closes = False
         self._closed = False
         self._authenticator: ThreadAuthenticator | None = None
@@ -126,8 +125,9 @@ class Endpoint:
         while True:
             if (arrival := self.arrival(timeout)) is not None:
                 return arrival
-            if self._refusals:
-                raise self._refusals.pop(0)
+            if self._refusal is not None:
+                refusal, self._refusal = self._refusal, None
+                raise refusal
             if time.monotonic() - start > timeout:
                 raise PeerTimeout(self._nobody(timeout))
             self.pump(_SLICE)
@@ -208,11 +208,13 @@ class Endpoint:
 
     def _take(self, frames: list[zmq.Frame]) -> None:
         address = frames[0].bytes
+        rank = self._ranks.get(address)
         try:
-            if len(frames) != 3 or len(frames[1]) != ENVELOPE_BYTES:
-                raise ProtocolError(f"a message of {len(frames)} frames is not of this protocol")
+            if len(frames) != 3:
+                raise ProtocolError(
+                    f"a message of {len(frames) - 1} frames, not of 2, is not of this protocol"
+                )
             envelope = Envelope.unpack(frames[1].buffer)
-            rank = self._ranks.get(address)
             if envelope.kind == Kind.HELLO:
                 self._meet(address, rank, frames[2].bytes)
             elif rank is None:
@@ -221,10 +223,12 @@ class Endpoint:
                 )
             elif rank.take(envelope, frames[2].buffer):
                 self._answer(rank, envelope)
-        except OtherVersion as error:
-            self._refusals.append(error)
-            self._refuse(address, str(error))
         except ProtocolError as error:
+            if rank is not None:
+                rank.fails(error)
+                return
+            if isinstance(error, OtherVersion):
+                self._refusal = self._refusal or error
             self._refuse(address, str(error))
 
     def _answer(self, rank: Rank, envelope: Envelope) -> None:
