@@ -11,7 +11,8 @@ module bridge_snapshots
     public :: snapshot_slot, take_snapshot, restore_snapshot, save_snapshot, load_snapshot
     public :: drop_snapshot
 
-    integer(int32), parameter :: file_version = 1
+    integer(int32), parameter :: file_version = 2
+    integer, parameter :: lanes = 32  !! of the hash
     integer, parameter :: highest_slot = 65535
 
     type :: snapshot_slot
@@ -189,20 +190,45 @@ contains
         end do
     end function state_words
 
-    !> Hash of the content: exclusive ors and shifts only, since Fortran integers may not overflow.
+    !> Hash of the content. Each of `lanes` hashes takes every `lanes`th word, so that the compiler
+    !> can work on several at once; the last step is a hash of these hashes.
     pure function hash_of(words, step) result(hash)
-        integer(int32), intent(in) :: words(:)
+        integer(int32), intent(in), contiguous :: words(:)
         integer(int64), intent(in) :: step
         integer(int64) :: hash
-        integer(int64) :: i
+        integer(int32) :: lane(lanes)
+        integer(int64) :: row, last
+        integer :: i
+
+        lane = [(i, i=1, lanes)]
+        last = size(words, kind=int64)/lanes
+        do row = 0, last - 1
+            do i = 1, lanes
+                lane(i) = mixed(lane(i), words(row*lanes + i))
+            end do
+        end do
+        do i = 1, int(size(words, kind=int64) - last*lanes)
+            lane(i) = mixed(lane(i), words(last*lanes + i))
+        end do
         hash = ieor(7046029254386353131_int64, step)
-        do i = 1, size(words, kind=int64)
-            hash = ieor(hash, int(words(i), int64))
+        do i = 1, lanes
+            hash = ieor(hash, int(lane(i), int64))
             hash = ieor(hash, ishft(hash, 13))
             hash = ieor(hash, ishft(hash, -7))
             hash = ieor(hash, ishft(hash, 17))
         end do
     end function hash_of
+
+    !> A hash with one more word in it (Marsaglia 2003, xorshift): exclusive ors and shifts only,
+    !> since Fortran integers may not overflow.
+    elemental function mixed(hash, word)
+        integer(int32), intent(in) :: hash, word
+        integer(int32) :: mixed
+        mixed = ieor(hash, word)
+        mixed = ieor(mixed, shiftl(mixed, 13))
+        mixed = ieor(mixed, shiftr(mixed, 17))
+        mixed = ieor(mixed, shiftl(mixed, 5))
+    end function mixed
 
     !> The file of one rank.
     pure function rank_file(path, rank) result(file)
