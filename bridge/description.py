@@ -16,6 +16,7 @@ from bridge.fields import CATALOGUE, FieldSpec, lookup
 from bridge.north_fold import Edges
 from bridge.protocol import DTYPES, LOGICAL, Role
 
+_ONE_MODEL = "if these are two models: give each program of the job a NEMO_BRIDGE_INSTANCE of its own"
 _DIMS = {0: (), 1: ("k",), 2: ("j", "i"), 3: ("k", "j", "i")}
 
 
@@ -145,7 +146,9 @@ def _check_same(first: dict[str, Any], other: dict[str, Any], rank: int) -> None
     """All ranks must have registered the same names, in the same order, on the same grid."""
     for key in ("model", "version", "time_step", "global_shape", "periodic", "fold"):
         if first.get(key) != other.get(key):
-            raise ProtocolError(f"rank 0 gave {key} = {first.get(key)}, rank {rank} gave {other.get(key)}")
+            raise ProtocolError(
+                f"rank 0 gave {key} = {first.get(key)}, rank {rank} gave {other.get(key)}; {_ONE_MODEL}"
+            )
     mine, theirs = ([_shared(field) for field in described["fields"]] for described in (first, other))
     if mine != theirs:
         odd = sorted({f[0] for f in set(mine) ^ set(theirs)}) or "the same names in another order"

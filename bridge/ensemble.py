@@ -13,36 +13,23 @@ from __future__ import annotations
 import atexit
 import logging
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from bridge.ensemble_batch import Batch, Run
+from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference, name_of
+from bridge.ensemble_batch import Batch, Run, RunRequest, make_runs
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout
 from bridge.model import ModelDescription, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
 from bridge.protocol import Role
 from bridge.session import Session
 
 _STANDING = (Role.PARAMETER, Role.FORCING)  # what a newcomer has to be told: no snapshot holds it
-_LOOK = 0.05  # s between looks for a newcomer while there is no instance at all
 _log = logging.getLogger("nemo-bridge")
-
-
-class Newcomers(Protocol):
-    """Where instances come from that replace dead ones."""
-
-    def next(self) -> Session | None:
-        """A session with an instance that has arrived, if there is one; does not wait."""
-        ...
-
-    def close(self) -> None:
-        """No further instance is wanted."""
-        ...
 
 
 class Ensemble:
@@ -50,7 +37,8 @@ class Ensemble:
 
     `attempts` is how many instances a run may cost before it counts as crashed; `timeout` how long to wait, in
     seconds, for a newcomer when no instance is left. Snapshots are files in `directory`, which all instances must be
-    able to read and write (default: a temporary one). ValueError if the instances are not alike.
+    able to read and write (default: a temporary one), and which nobody changes. Each instance holds at most
+    `snapshot_memory` bytes of them in its memory (default: all). ValueError if the instances are not alike.
     """
 
     def __init__(
@@ -60,30 +48,37 @@ class Ensemble:
         attempts: int = 3,
         timeout: float = 300.0,
         directory: Path | None = None,
+        snapshot_memory: float | None = None,
     ) -> None:
         self.sessions = list(sessions)
         if not self.sessions or attempts < 1:
             raise ValueError(f"expected sessions and attempts >= 1, got {self.sessions} and {attempts}")
         self._size = len(self.sessions)
-        self._card = _card(self.sessions[0])
+        self.card = card_of(self.sessions[0])
         for session in self.sessions[1:]:
-            if (unlike := _difference(self._card, _card(session))) is not None:
+            if (unlike := difference(self.card, card_of(session))) is not None:
                 raise ValueError(
-                    f"instances of an ensemble should be alike; {_name(session)} has another {unlike} than "
-                    f"{_name(self.sessions[0])}: use one Session for each, or one ensemble for each kind"
+                    f"instances of an ensemble should be alike; {name_of(session)} has another {unlike} than "
+                    f"{name_of(self.sessions[0])}: use a MixedEnsemble"
                 )
         self._newcomers = newcomers
         self._attempts = attempts
         self._timeout = timeout
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="nemo-bridge-")
         self._directory = Path(directory or self._temporary.name).absolute()  # type: ignore[union-attr]
-        self._held: dict[Session, dict[str, Snapshot]] = {session: {} for session in self.sessions}
+        self._snapshot_memory = snapshot_memory
+        self._held: dict[Session, dict[str, Snapshot]] = {}
+        for session in self.sessions:
+            self._take_on(session)
         self._standing: dict[str, Any] = {}
 
     @classmethod
-    def over_mpi(cls, timeout: float = 300.0, directory: Path | None = None) -> Ensemble:
+    def over_mpi(
+        cls, timeout: float = 300.0, directory: Path | None = None, snapshot_memory: float | None = None
+    ) -> Ensemble:
         """All model instances of this MPI job; see `Session.all_over_mpi`."""
-        return cls(Session.all_over_mpi(timeout), timeout=timeout, directory=directory)
+        sessions = Session.all_over_mpi(timeout)
+        return cls(sessions, timeout=timeout, directory=directory, snapshot_memory=snapshot_memory)
 
     @classmethod
     def over_zmq(
@@ -94,11 +89,13 @@ class Ensemble:
         keys: Path | None = None,
         attempts: int = 3,
         directory: Path | None = None,
+        snapshot_memory: float | None = None,
     ) -> Ensemble:
         """That many instances at a ZMQ endpoint. When one dies, the next to arrive there takes its place."""
-        arrivals = _ZmqArrivals(endpoint, timeout, keys)
+        arrivals = ZmqArrivals(endpoint, timeout, keys)
+        sessions = arrivals.wait_for(instances)
         try:
-            ensemble = cls(arrivals.wait_for(instances), arrivals, attempts, timeout, directory)
+            ensemble = cls(sessions, arrivals, attempts, timeout, directory, snapshot_memory)
         except BaseException as error:
             arrivals.close(f"the server ended before the run began: {error}")
             raise
@@ -124,24 +121,8 @@ class Ensemble:
         `finished(position, trajectory)` is called as each run ends, whatever becomes of the others. A run that blew
         up, or that cost `attempts` instances, is an outcome. ModelCrashed if no instance is left.
         """
-        wanted = list(params_batch)
-
-        def start(session: Session, position: int) -> Run:
-            return self._running(session, wanted[position], snapshot, steps, record)
-
-        def give_up(position: int, error: BridgeError) -> Trajectory:
-            return self._failed(wanted[position], snapshot, error)
-
-        batch = Batch(len(wanted), self._attempts, start, give_up, finished or (lambda position, end: None))
-        self._drop_the_lost()
-        while not batch.done:
-            self._let_in_newcomers()
-            for session, error in batch.advance(self.sessions):
-                self._lose(session, error)
-            if batch.needs_instances and not self.sessions:
-                self._wait_for_newcomer(f"{batch.ended} of {len(wanted)} runs have ended")
-            batch.rest()
-        return batch.results()
+        requests = [RunRequest(self, params, snapshot, steps, record) for params in params_batch]
+        return make_runs([self], requests, self._newcomers, self._timeout, finished)
 
     # --- the verbs of a Session ---
 
@@ -198,7 +179,7 @@ class Ensemble:
             try:
                 session.stop()
             except BridgeError as error:
-                self._lose(session, error)
+                self.lose(session, error)
             else:
                 self._forget(session)
         if self._newcomers is not None:
@@ -243,18 +224,29 @@ class Ensemble:
 
     # --- runs ---
 
-    def _running(
-        self, session: Session, params: Params, snapshot: Snapshot, steps: int, record: Recording
-    ) -> Run:
-        local = self._local(session, snapshot)
-        trajectory = yield from session.running(params, local, steps, record)
-        return replace(trajectory, initial=snapshot)
+    def batch(self, requests: list[RunRequest], finished: Callable[[int, Trajectory], None]) -> Batch:
+        """These runs, none of them begun; for `make_runs`."""
+        self._drop_the_lost()
+        return Batch(
+            len(requests),
+            self._attempts,
+            lambda session, position: self._running(session, requests[position]),
+            lambda position, error: self._failed(requests[position], error),
+            finished,
+        )
 
-    def _failed(self, params: Params, snapshot: Snapshot, error: BridgeError) -> Trajectory:
+    def _running(self, session: Session, wanted: RunRequest) -> Run:
+        local = self._local(session, wanted.snapshot)
+        trajectory = yield from session.running(wanted.params, local, wanted.steps, wanted.record)
+        return replace(trajectory, initial=wanted.snapshot)
+
+    def _failed(self, wanted: RunRequest, error: BridgeError) -> Trajectory:
         kind = OutcomeKind.TIMED_OUT if isinstance(error, PeerTimeout) else OutcomeKind.CRASHED
         message = f"lost {self._attempts} instance(s), the last one because: {error}"
-        outcome = Outcome(kind, snapshot.step, message)
-        return Trajectory(np.zeros(0, int), self._card["time step"], {}, params, outcome, snapshot)
+        outcome = Outcome(kind, wanted.snapshot.step, message)
+        return Trajectory(
+            np.zeros(0, int), self.card["time step"], {}, wanted.params, outcome, wanted.snapshot
+        )
 
     # --- instances that come and go ---
 
@@ -273,116 +265,42 @@ class Ensemble:
             except BridgeError as error:
                 if not session.lost:
                     raise
-                self._lose(session, error)
+                self.lose(session, error)
         self._first  # noqa: B018 (raises if none is left)
 
     def _drop_the_lost(self) -> None:
         """Drop instances of which the session was stopped, or broken by an earlier verb."""
         for session in [session for session in self.sessions if session.lost]:
-            self._lose(session, ModelCrashed("its session has been stopped or interrupted"))
+            self.lose(session, ModelCrashed("its session has been stopped or interrupted"))
 
-    def _lose(self, session: Session, error: BridgeError) -> None:
+    def lose(self, session: Session, error: BridgeError) -> None:
         """Drop an instance; over MPI that is the end of the job."""
         if not session.independent:
             raise error
-        _log.warning("lost %s: %s", _name(session), error)
+        _log.warning("lost %s: %s", name_of(session), error)
         self._forget(session)
         session.stop()
 
-    def _forget(self, session: Session) -> None:
-        self.sessions.remove(session)
-        del self._held[session]
+    @property
+    def has_room(self) -> bool:
+        """Is the place of a dead instance free?"""
+        return len(self.sessions) < self._size
 
-    def _let_in_newcomers(self) -> None:
-        """Instances that have arrived take the places that are free."""
-        while self._newcomers is not None and len(self.sessions) < self._size:
-            try:
-                session_or_none = self._newcomers.next()
-                if session_or_none is None:
-                    return
-                self._admit(session_or_none)
-            except BridgeError as error:
-                _log.warning("a new instance could not join: %s", error)
-
-    def _admit(self, session: Session) -> None:
-        if (unlike := _difference(self._card, _card(session))) is not None:
-            _log.warning("%s may not join: it has another %s than the others", _name(session), unlike)
-            session.stop()
-            return
+    def admit(self, session: Session) -> None:
+        """Take a newcomer in that is alike."""
         try:
             session.set(self._standing)
         except BridgeError:
             session.stop()
             raise
-        _log.warning("%s joins the ensemble", _name(session))
         self.sessions.append(session)
+        self._take_on(session)
+
+    def _take_on(self, session: Session) -> None:
         self._held[session] = {}
+        if self._snapshot_memory is not None:
+            session.limit_snapshots(int(self._snapshot_memory), self._directory, files_last=True)
 
-    def _wait_for_newcomer(self, state: str) -> None:
-        start = time.monotonic()
-        while not self.sessions:
-            if self._newcomers is None or time.monotonic() - start > self._timeout:
-                raise ModelCrashed(f"no instance of the ensemble is left; {state}")
-            time.sleep(_LOOK)
-            self._let_in_newcomers()
-
-
-class _ZmqArrivals:
-    """Instances that come to a ZMQ endpoint."""
-
-    def __init__(self, endpoint: str, timeout: float, keys: Path | None) -> None:
-        from bridge.transport.zmq_transport import Endpoint, tell_of_uncaught_exceptions
-
-        self._endpoint = Endpoint(endpoint, keys)
-        self._timeout = timeout
-        self._transports: list[Any] = []
-        tell_of_uncaught_exceptions(self._transports)
-
-    def wait_for(self, instances: int) -> list[Session]:
-        """The first ones, in the order of their labels."""
-        transports = [self._endpoint.accept(self._timeout) for _ in range(instances)]
-        self._transports.extend(transports)
-        return [Session.with_model(t) for t in sorted(transports, key=lambda t: t.instance)]
-
-    def next(self) -> Session | None:
-        """A session with the next one, if it is there."""
-        transport = self._endpoint.arrival(self._timeout)
-        if transport is None:
-            return None
-        self._transports.append(transport)
-        return Session.with_model(transport)
-
-    def close(self, reason: str = "the server has ended its ensemble") -> None:
-        """Give the endpoint back."""
-        self._endpoint.close(reason)
-
-
-# --- being alike ---
-
-
-def _card(session: Session) -> dict[str, Any]:
-    """What instances of an ensemble have in common."""
-    registration = session.registration
-    return {
-        "model": (registration.model, registration.version),
-        "time step": registration.time_step,
-        "grid": tuple(registration.global_shape),
-        "number or shape of tiles": registration.decomposition.tiles,
-        "set of fields": {e.name: (e.role, e.dtype, e.shape) for e in registration.entries.values()},
-        "set of parameter values": dict(session.parameters),
-    }
-
-
-def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """Name of the first item in which two cards differ."""
-    return next((name for name in one if not _equal(one[name], other[name])), None)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
-    return np.array_equal(one, other) if isinstance(one, np.ndarray) else bool(one == other)
-
-
-def _name(session: Session) -> str:
-    return f"instance {session.instance}"
+    def _forget(self, session: Session) -> None:
+        self.sessions.remove(session)
+        del self._held[session]

@@ -1,14 +1,20 @@
-"""A batch of runs, each made by whichever instance is free: one thread follows them all."""
+"""A batch of runs, each made by whichever instance of its kind is free: one thread follows them all."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from bridge.ensemble_arrivals import Newcomers, let_in
 from bridge.errors import BridgeError, ModelCrashed
-from bridge.model import Trajectory
+from bridge.model import Params, Recording, Snapshot, Trajectory
 from bridge.session import Session
+
+if TYPE_CHECKING:
+    from bridge.ensemble import Ensemble
 
 #: a run under way: yields when it last heard of its model, returns what was recorded
 Run = Generator[float, None, Trajectory]
@@ -17,6 +23,66 @@ Run = Generator[float, None, Trajectory]
 _SPIN = 2e-3
 _REST_FRACTION = 0.1
 _LONGEST_REST = 20e-3  # news end it early, unless they come from another endpoint
+_LOOK = 0.05  # s between looks for a newcomer while nothing runs
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run that is wanted: by which kind of instances, from a snapshot of that kind."""
+
+    kind: Ensemble
+    params: Params
+    snapshot: Snapshot
+    steps: int
+    record: Recording
+
+
+def make_runs(
+    kinds: Sequence[Ensemble],
+    requests: Sequence[RunRequest],
+    newcomers: Newcomers | None,
+    timeout: float,
+    finished: Callable[[int, Trajectory], None] | None = None,
+) -> list[Trajectory]:
+    """All `requests`, by all instances of all `kinds` at once; see `Ensemble.map`.
+
+    ModelCrashed when for `timeout` seconds nothing runs and no instance comes that could go on.
+    """
+    results: list[Trajectory | None] = [None] * len(requests)
+
+    def begun(kind: Ensemble) -> Batch:
+        positions = [n for n, request in enumerate(requests) if request.kind is kind]
+
+        def end(number: int, trajectory: Trajectory) -> None:
+            results[positions[number]] = trajectory
+            if finished is not None:
+                finished(positions[number], trajectory)
+
+        return kind.batch([requests[n] for n in positions], end)
+
+    batches = {kind: begun(kind) for kind in kinds}
+    at_work = time.monotonic()
+    while not all(batch.done for batch in batches.values()):
+        let_in(newcomers, kinds)
+        for kind, batch in batches.items():
+            for session, error in batch.advance(kind.sessions):
+                kind.lose(session, error)
+        if any(batch.failed for batch in batches.values()):
+            for batch in batches.values():
+                batch.begin_no_more()
+        if busy := [batch for batch in batches.values() if batch.at_work]:
+            at_work = time.monotonic()
+            max(busy, key=lambda batch: batch.heard).rest()
+        elif any(batch.needs_instances and not kind.sessions for kind, batch in batches.items()):
+            if newcomers is None or time.monotonic() - at_work > timeout:
+                ended = sum(result is not None for result in results)
+                raise ModelCrashed(
+                    f"no instance of the ensemble is left; {ended} of {len(requests)} runs have ended"
+                )
+            time.sleep(_LOOK)
+    for batch in batches.values():
+        batch.raise_error()
+    return [result for result in results if result is not None]
 
 
 class Batch:
@@ -41,30 +107,37 @@ class Batch:
         self._waiting = deque(range(count))
         self._attempts_left = [attempts] * count
         self._running: dict[Session, tuple[int, Run]] = {}
-        self._results: dict[int, Trajectory] = {}
         self._error: Exception | None = None
-        self._heard = 0.0
+        self.heard = 0.0  # when any model was heard of
 
     @property
     def needs_instances(self) -> bool:
         """Does a run wait for an instance?"""
-        return bool(self._waiting) and self._error is None
+        return bool(self._waiting)
+
+    @property
+    def at_work(self) -> bool:
+        """Is a run under way?"""
+        return bool(self._running)
+
+    @property
+    def failed(self) -> bool:
+        """Did an error end the batch early?"""
+        return self._error is not None
 
     @property
     def done(self) -> bool:
         """Is nothing left to do?"""
-        return not self._running and not self.needs_instances
+        return not self._running and not self._waiting
 
-    @property
-    def ended(self) -> int:
-        """Runs of which the end is known."""
-        return len(self._results)
+    def begin_no_more(self) -> None:
+        """Only let those end that are under way."""
+        self._waiting.clear()
 
-    def results(self) -> list[Trajectory]:
-        """All trajectories in order, once `done`; raises the error that ended the batch early."""
+    def raise_error(self) -> None:
+        """Raise the error that ended the batch early, if one did."""
         if self._error is not None:
             raise self._error
-        return [self._results[position] for position in sorted(self._results)]
 
     def advance(self, sessions: Iterable[Session]) -> list[tuple[Session, BridgeError]]:
         """Give runs to idle sessions and take in what has come, without waiting; which sessions were lost, and why."""
@@ -77,7 +150,7 @@ class Batch:
 
     def rest(self) -> None:
         """Wait a moment for news, the longer the longer there were none."""
-        silence = time.monotonic() - self._heard
+        silence = time.monotonic() - self.heard
         some_session = next(iter(self._running), None)
         if some_session is not None:
             some_session.rest(0.0 if silence < _SPIN else min(_REST_FRACTION * silence, _LONGEST_REST))
@@ -86,11 +159,11 @@ class Batch:
         """Let one run go on; the error if its instance was lost."""
         position, run = self._running[session]
         try:
-            self._heard = max(self._heard, next(run))
+            self.heard = max(self.heard, next(run))
             return None
         except StopIteration as end:
             trajectory: Trajectory = end.value
-            self._heard = time.monotonic()
+            self.heard = time.monotonic()
         except Exception as error:
             del self._running[session]
             if not session.independent and (session.lost or isinstance(error, ModelCrashed)):
@@ -98,7 +171,7 @@ class Batch:
             if session.lost and isinstance(error, BridgeError):
                 self._try_again(position, error)
                 return error
-            self._error = self._error or error
+            self._fail(error)
             return None
         del self._running[session]
         self._end(position, trajectory)
@@ -112,8 +185,11 @@ class Batch:
             self._end(position, self._give_up(position, error))
 
     def _end(self, position: int, trajectory: Trajectory) -> None:
-        self._results[position] = trajectory
         try:
             self._finished(position, trajectory)
         except Exception as error:
-            self._error = self._error or error
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self.begin_no_more()

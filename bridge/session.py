@@ -286,6 +286,12 @@ class Session:
         self._shelf.close()
         atexit.unregister(self.stop)
 
+    def dismiss(self, reason: str) -> None:
+        """End a model that is not wanted: it is told why, and its exit code is not 0."""
+        self._model.open = False
+        self._model.transport.abort(reason)
+        atexit.unregister(self.stop)
+
     # --- with-block ---
 
     def __enter__(self) -> Session:

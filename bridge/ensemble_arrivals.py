@@ -1,0 +1,136 @@
+"""Instances that come to an ensemble: how they arrive over ZMQ, what kind they are, and whose place they take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bridge.errors import BridgeError
+from bridge.session import Session
+
+_log = logging.getLogger("nemo-bridge")
+
+
+class Newcomers(Protocol):
+    """Where instances come from that replace dead ones."""
+
+    def next(self) -> Session | None:
+        """A session with an instance that has arrived, if there is one; does not wait."""
+        ...
+
+    def close(self) -> None:
+        """No further instance is wanted."""
+        ...
+
+
+class Host(Protocol):
+    """Who takes instances of one kind: an Ensemble."""
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What its instances have in common (`card_of`)."""
+        ...
+
+    @property
+    def has_room(self) -> bool:
+        """Is the place of a dead instance free?"""
+        ...
+
+    def admit(self, session: Session) -> None:
+        """Take the instance in. BridgeError if it is lost over it."""
+        ...
+
+
+class ZmqArrivals:
+    """Instances that come to a ZMQ endpoint."""
+
+    def __init__(self, endpoint: str, timeout: float, keys: Path | None) -> None:
+        from bridge.transport.zmq_transport import Endpoint, tell_of_uncaught_exceptions
+
+        self._endpoint = Endpoint(endpoint, keys)
+        self._timeout = timeout
+        self._transports: list[Any] = []
+        tell_of_uncaught_exceptions(self._transports)
+
+    def wait_for(self, instances: int) -> list[Session]:
+        """The first ones, in the order of their labels; if they do not all come, those that did are told."""
+        try:
+            for _ in range(instances):
+                self._transports.append(self._endpoint.accept(self._timeout))
+            return [Session.with_model(t) for t in sorted(self._transports, key=lambda t: t.instance)]
+        except BaseException as error:
+            self.close(f"the server ended before the run began: {error}")
+            raise
+
+    def next(self) -> Session | None:
+        """A session with the next one, if it is there."""
+        transport = self._endpoint.arrival(self._timeout)
+        if transport is None:
+            return None
+        self._transports.append(transport)
+        return Session.with_model(transport)
+
+    def close(self, reason: str = "the server has ended its ensemble") -> None:
+        """Give the endpoint back."""
+        self._endpoint.close(reason)
+
+
+def let_in(newcomers: Newcomers | None, hosts: Sequence[Host]) -> None:
+    """Instances that have arrived join those who are alike, while some place is free; others are sent away."""
+    while newcomers is not None and any(host.has_room for host in hosts):
+        try:
+            session = newcomers.next()
+            if session is None:
+                return
+            _place(session, hosts)
+        except BridgeError as error:
+            _log.warning("a new instance could not join: %s", error)
+
+
+def _place(session: Session, hosts: Sequence[Host]) -> None:
+    card = card_of(session)
+    differences = [difference(host.card, card) for host in hosts]
+    if None not in differences:
+        which = " and ".join(sorted({f"another {name}" for name in differences}))
+        reason = f"{name_of(session)} may not join: it has {which} than the others"
+        _log.warning(reason)
+        session.dismiss(reason)
+        return
+    hosts[differences.index(None)].admit(session)
+    _log.warning("%s joins the ensemble", name_of(session))
+
+
+# --- being alike ---
+
+
+def card_of(session: Session) -> dict[str, Any]:
+    """What instances of one kind have in common."""
+    registration = session.registration
+    return {
+        "model": (registration.model, registration.version),
+        "time step": registration.time_step,
+        "grid": tuple(registration.global_shape),
+        "number or shape of tiles": registration.decomposition.tiles,
+        "set of fields": {e.name: (e.role, e.dtype, e.shape) for e in registration.entries.values()},
+        "set of parameter values": dict(session.parameters),
+    }
+
+
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Name of the first item in which two cards differ."""
+    return next((name for name in one if not _equal(one[name], other[name])), None)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else bool(one == other)
+
+
+def name_of(session: Session) -> str:
+    """For messages."""
+    return f"instance {session.instance}"
