@@ -4,10 +4,11 @@
 !> where the inner cells lie. (Packing them into buffers first was slower, 2-D and 3-D.)
 module bridge_exchange
     use bridge_handles, only: bridge_handle
-    use bridge_kinds, only: int32, int64, max_rank, message_length
-    use bridge_link, only: finish, make_block, start_receive, start_send
-    use bridge_protocol, only: dtype_real64, message_header
-    use bridge_registry, only: resolve, store, wire_extents, wire_level, wire_place
+    use bridge_kinds, only: int32, int64, max_rank, message_length, real64
+    use bridge_link, only: finish, give_up, make_block, start_receive, start_send
+    use bridge_protocol, only: dtype_logical, dtype_real64, message_header
+    use bridge_registry, only: local_words, registry, resolve, store, wire_extents, wire_level, &
+        wire_place
     implicit none
     private
 
@@ -81,6 +82,8 @@ contains
             call start_receive(bridge%link, level, request)
         end if
         call finish(bridge%link, request)
+        ! Only 0 and 1 are truth values: what a compiler makes of others is its own affair.
+        if (bridge%names%entries(number)%dtype == dtype_logical) where (level /= 0) level = 1
         call store(bridge%names, number, wire_level(bridge%names%entries(number)))
     end subroutine receive_values
 
@@ -107,11 +110,28 @@ contains
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: header
         integer(int32), allocatable :: words(:)
+        real(real64) :: announced
         integer :: n, request
 
         n = min(max(0, header%ndims), max_rank)
-        allocate (words(merge(2, 1, header%dtype == dtype_real64)*product(header%extents(:n))))
+        announced = merge(2, 1, header%dtype == dtype_real64) &
+            *product(real(header%extents(:n), real64))
+        if (n /= header%ndims .or. any(header%extents < 0) .or. &
+            announced > real(most_words(bridge%names), real64)) call give_up(bridge%link, &
+            "the server announced values that none of the model's fields could take")
+        allocate (words(nint(announced, int64)))
         call start_receive(bridge%link, words, request)
         call finish(bridge%link, request)
     end subroutine discard_values
+
+    !> Words of the largest field, were it of another type: more will not come by mistake.
+    pure function most_words(names) result(words)
+        type(registry), intent(in) :: names
+        integer(int64) :: words
+        integer :: i
+        words = 2
+        do i = 1, names%count
+            words = max(words, 2*local_words(names%entries(i)))
+        end do
+    end function most_words
 end module bridge_exchange

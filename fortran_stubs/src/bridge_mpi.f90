@@ -305,6 +305,7 @@ contains
         integer :: ierr
         write (error_unit, "(a, i0, 3a)") "nemo-bridge: model rank ", link%rank, ": ", &
             trim(reason), "; ending the job"
+        flush (error_unit)  ! MPI_Abort does not
         ! MPI_Abort asks the launcher to end the job; without a launcher it may wait for ever.
         if (parent_process() == link%parent) call MPI_Abort(MPI_COMM_WORLD, 1, ierr)
         call exit_now(1)

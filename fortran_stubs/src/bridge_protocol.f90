@@ -14,6 +14,8 @@ module bridge_protocol
     integer(int32), parameter, public :: protocol_magic = 1312969287  !! "NBRG"
     integer(int32), parameter, public :: protocol_version = 1
     integer, parameter, public :: header_words = 16
+    integer, parameter, public :: longest_path = 4096  !! bytes of a path in a request
+    integer, parameter, public :: most_recorded = 4096  !! fields that a run may record
     integer, parameter, public :: tag_words = 8        !! record that each process shows at start
 
     ! Role of a process in the job.

@@ -135,11 +135,13 @@ contains
         integer(int32), allocatable :: words(:)
         character(message_length) :: reason
         integer :: unit, code
+        logical :: opened
 
         call make_room(slots, slot, message)
         if (message /= "") return
         open (newunit=unit, file=rank_file(path, rank), form="unformatted", access="stream", &
             status="old", action="read", iostat=code, iomsg=reason)
+        opened = code == 0
         if (code == 0) read (unit, iostat=code, iomsg=reason) mark, step, hash, n
         if (code == 0) then
             if (any(mark(:2) /= [protocol_magic, file_version])) then
@@ -154,9 +156,9 @@ contains
                 read (unit, iostat=code, iomsg=reason) words
             end if
         end if
+        if (opened) close (unit)
         if (code == 0) then
-            close (unit)
-            if (hash_of(words, step) /= hash) then
+            if (hash_of(words, step) /= hash .or. abs(step) > huge(unit)) then
                 reason = "its content does not match its hash: the file is damaged"
                 code = 1
             end if

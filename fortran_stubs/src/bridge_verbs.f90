@@ -6,10 +6,10 @@ module bridge_verbs
     use bridge_exchange, only: check_values, discard_values, receive_values, send_values
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, message_length, real64
-    use bridge_link, only: finish, receive_header, receive_text, seconds_now, send_header, &
-        send_text, start_receive
-    use bridge_protocol, only: bridge_diagnostic, bridge_parameter, bridge_static, &
-        message_header, status_blew_up, status_error, status_ok, verb_drop, verb_get, &
+    use bridge_link, only: finish, give_up, receive_header, receive_text, seconds_now, &
+        send_header, send_text, start_receive
+    use bridge_protocol, only: bridge_diagnostic, bridge_parameter, bridge_static, longest_path, &
+        message_header, most_recorded, status_blew_up, status_error, status_ok, verb_drop, verb_get, &
         verb_heartbeat, verb_hello, verb_load, verb_outcome, verb_record, verb_reply, &
         verb_restore, verb_run, verb_save, verb_set, verb_snapshot, verb_stop
     use bridge_snapshots, only: drop_snapshot, load_snapshot, restore_snapshot, save_snapshot, &
@@ -118,14 +118,23 @@ contains
         call send_text(bridge%link, text)
     end subroutine answer_with_text
 
-    !> Is there an entry of this number?
+    !> Is there an entry of this number, and does its time level (which can be set) exist?
     subroutine check_number(bridge, number, message)
         type(bridge_handle), intent(in) :: bridge
         integer(int32), intent(in) :: number
         character(message_length), intent(out) :: message
         message = ""
-        if (number < 1 .or. number > bridge%names%count) write (message, "(a, i0, a, i0)") &
-            "there is no field of number ", number, ": the model registered ", bridge%names%count
+        if (number < 1 .or. number > bridge%names%count) then
+            write (message, "(a, i0, a, i0)") "there is no field of number ", number, &
+                ": the model registered ", bridge%names%count
+            return
+        end if
+        associate (entry => bridge%names%entries(number))
+            if (.not. associated(entry%level)) return
+            if (entry%level < 1 .or. entry%level > entry%extents(entry%ndims)) &
+                write (message, "(3a, 2(i0, a))") "'", trim(entry%name), "' has no time level ", &
+                entry%level, ", only ", entry%extents(entry%ndims), " of them"
+        end associate
     end subroutine check_number
 
     subroutine set_values(bridge, request, step)
@@ -187,8 +196,11 @@ contains
         character(message_length) :: message
         integer :: i, transfer_request
 
+        if (request%extents(1) < 0 .or. request%extents(1) > most_recorded) then
+            call give_up(bridge%link, "the server asked for a run with an absurd number of fields")
+        end if
         if (allocated(bridge%recorded)) deallocate (bridge%recorded)
-        allocate (bridge%recorded(max(0, request%extents(1))))
+        allocate (bridge%recorded(request%extents(1)))
         if (size(bridge%recorded) > 0) then
             call start_receive(bridge%link, bridge%recorded, transfer_request)
             call finish(bridge%link, transfer_request)
@@ -197,8 +209,9 @@ contains
         do i = 1, size(bridge%recorded)
             if (message == "") call check_number(bridge, bridge%recorded(i), message)
         end do
-        if (message == "" .and. (request%count < 0 .or. request%argument < 1)) then
-            message = "a run needs steps >= 0 and a recording interval >= 1"
+        if (message == "" .and. (request%count < 0 .or. request%argument < 1 .or. &
+            request%count > huge(step) - max(step, 0))) then
+            message = "a run needs steps >= 0 that can be counted, and a recording interval >= 1"
         else if (message == "" .and. bridge%blown_up) then
             message = "the model blew up: restore a snapshot before the next run"
         end if
@@ -235,11 +248,18 @@ contains
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
         integer, intent(in) :: step
-        character(request%count) :: path
+        character(:), allocatable :: path
         character(message_length) :: message
 
+        if (request%count < 0 .or. request%count > longest_path) then
+            call give_up(bridge%link, "the server announced a path of absurd length")
+        end if
+        allocate (character(request%count) :: path)
         call receive_text(bridge%link, path)
-        if (request%verb == verb_save) then
+        message = ""
+        if (path == "" .or. index(path, achar(0)) > 0) then
+            message = "the server gave a path that is blank or holds a NUL"
+        else if (request%verb == verb_save) then
             call save_snapshot(bridge%slots, int(request%argument), path, bridge%link%rank, &
                 bridge%link%size, message)
         else
@@ -278,10 +298,13 @@ contains
     subroutine send_record(bridge, step)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: step
+        character(message_length) :: message
         integer :: i
         if (size(bridge%recorded) == 0) return
         call send_mark(bridge, step, verb_record, status_ok)
         do i = 1, size(bridge%recorded)
+            call check_number(bridge, bridge%recorded(i), message)
+            if (message /= "") call give_up(bridge%link, message)
             call send_entry(bridge, int(bridge%recorded(i)))
         end do
     end subroutine send_record

@@ -32,6 +32,7 @@ module bridge_zmq
     real(real64), parameter :: spin_time = 150.0e-6_real64
     real(real64), parameter :: yield_time = 2.0e-3_real64
     integer, parameter :: longest_sleep = 200  !! ms
+    integer, parameter :: longest_reason = 2000  !! letters of the reason why the server ended
 
     real(real64), parameter :: for_ever = -1.0_real64
     real(real64), parameter :: default_patience = 20.0_real64  !! s
@@ -456,12 +457,17 @@ contains
         do
             call receive_frames(link%socket, words, body, arrived, valid)
             if (.not. arrived) exit
-            if (.not. valid) cycle
-            ! A refusal is understood whatever version the other side speaks.
-            if (words(1) == envelope_magic .and. (words(2) == protocol_version &
-                .or. words(3) == kind_refused)) then
-                call obey(link, envelope_from_words(words), body)
+            if (.not. valid .or. words(1) /= envelope_magic) then
+                call zmq_give_up(link, "what listens at "//trim(link%endpoint)// &
+                    " sent something that is not of this protocol")
             end if
+            ! A refusal is understood whatever version the other side speaks.
+            if (words(2) /= protocol_version .and. words(3) /= kind_refused) then
+                call zmq_give_up(link, "the server at "//trim(link%endpoint)//" speaks another "// &
+                    "protocol version: rebuild the model and reinstall the Python package from "// &
+                    "one release")
+            end if
+            call obey(link, envelope_from_words(words), body)
             code = link%socket%library%msg_close(body)
         end do
     end subroutine take_in
@@ -473,9 +479,9 @@ contains
 
         select case (envelope%kind)
         case (kind_refused)
-            call zmq_give_up(link, "the server refused us: "//text_of_message(link%socket, body))
+            call zmq_give_up(link, "the server refused us: "//reason_in(link, body))
         case (kind_goodbye)
-            call zmq_give_up(link, "the server gave up: "//text_of_message(link%socket, body))
+            call zmq_give_up(link, "the server gave up: "//reason_in(link, body))
         case (kind_welcome)
             call welcome(link, text_of_message(link%socket, body))
         case (kind_acknowledge, kind_beat)
@@ -491,6 +497,19 @@ contains
         end select
     end subroutine obey
 
+    !> Why the other side ends, in so many letters as a log can bear, and without strange ones.
+    function reason_in(link, body) result(reason)
+        type(zmq_link), intent(in) :: link
+        type(zmq_message), intent(inout) :: body
+        character(:), allocatable :: reason
+        integer :: i
+        reason = text_of_message(link%socket, body)
+        reason = reason(:min(len(reason), longest_reason))
+        do i = 1, len(reason)
+            if (iachar(reason(i:i)) < 32 .and. reason(i:i) /= new_line("a")) reason(i:i) = "?"
+        end do
+    end function reason_in
+
     !> The server knows us: what it says of itself.
     subroutine welcome(link, text)
         type(zmq_link), intent(inout) :: link
@@ -499,6 +518,9 @@ contains
         if (link%welcomed) return
         if (len(text) < 8) call zmq_give_up(link, "the server's welcome is not of this protocol")
         numbers = transfer(text(1:8), numbers)
+        if (any(numbers < 1)) then
+            call zmq_give_up(link, "the server's welcome is not of this protocol")
+        end if
         link%welcomed = .true.
         link%server_process = int(numbers(1))
         link%patience = 1.0e-3_real64*numbers(2)
@@ -510,7 +532,10 @@ contains
         type(zmq_link), intent(inout) :: link
         integer(int64), intent(in) :: number
         integer(c_int) :: code
-        do while (link%acknowledged < min(number, link%sent))
+        if (number > link%sent) then
+            call zmq_give_up(link, "the server acknowledged messages that were not sent")
+        end if
+        do while (link%acknowledged < number)
             link%acknowledged = link%acknowledged + 1
             code = link%socket%library%msg_close(link%kept(slot_of(link%acknowledged))%body)
         end do

@@ -38,6 +38,7 @@ def test_constants_are_the_same_on_both_sides(fortran: dict[str, int]) -> None:
     assert fortran["protocol_version"] == protocol.VERSION
     assert 4 * fortran["header_words"] == protocol.HEADER_BYTES == len(Header(Verb.GET).pack())
     assert fortran["tag_words"] == protocol.TAG_WORDS
+    assert fortran["longest_path"] == protocol.LONGEST_PATH
     for name in ("process_model", "process_server", "mpi_tag_request", "mpi_tag_answer", "mpi_tag_payload"):
         assert fortran[name] == getattr(protocol, name.upper())
 
