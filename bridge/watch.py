@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from bridge.errors import BridgeError
@@ -33,15 +33,30 @@ def run_job(server_argv: Sequence[str], model_argv: Sequence[str], ranks: int, d
 def run(job: Job, watch: Callable[[], None] | None = None) -> int:
     """Run `job` to its end and return its exit code, non-zero on any failure; `watch` is called twice a second.
 
-    The job gets a session of its own. Ctrl-C and SIGTERM are passed on. No process of the job survives mpirun, nor
-    this process, however they end. On failure the last lines of the programs' logs go to standard error.
+    See `run_command`.
     """
-    command = mpirun_command(job)
+    directories = {program.directory for program in job.programs if program.directory}
     environment = mpi_environment(job.ranks) | dict(job.environment)
+    return run_command(mpirun_command(job), environment, directories, watch)
+
+
+def run_command(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    directories: Collection[Path] = (),
+    watch: Callable[[], None] | None = None,
+) -> int:
+    """Run a command line that starts a job to its end; its exit code, non-zero on any failure.
+
+    The job gets a session of its own. Ctrl-C and SIGTERM are passed on. No process of the job survives its launcher,
+    nor this process, however they end. On failure the last lines of the logs in `directories` go to standard error.
+    """
     with _Relay() as relay, tempfile.TemporaryDirectory() as folder:
-        environment[LAST_WORDS] = str(Path(folder) / "last_words")
+        last_words = Path(folder) / "last_words"
         try:
-            launcher = subprocess.Popen(command, env=environment, start_new_session=True)
+            launcher = subprocess.Popen(
+                command, env={**environment, LAST_WORDS: str(last_words)}, start_new_session=True
+            )
         except OSError as error:
             raise BridgeError(f"cannot start {command[0]}: {error}") from error
         relay.target = launcher
@@ -50,8 +65,9 @@ def run(job: Job, watch: Callable[[], None] | None = None) -> int:
                 code = _wait(launcher, relay, watch)
         finally:
             survivors = end_session(launcher.pid)
-        last_words = _last_words(Path(environment[LAST_WORDS]))
-    return _verdict(code, survivors, relay, job, last_words)
+        reason = _last_words(last_words)
+    name = Path(command[0]).name
+    return _verdict(name, code, survivors, relay, directories, reason)
 
 
 def _wait(launcher: subprocess.Popen, relay: _Relay, watch: Callable[[], None] | None) -> int:
@@ -65,7 +81,9 @@ def _wait(launcher: subprocess.Popen, relay: _Relay, watch: Callable[[], None] |
                 launcher.kill()
 
 
-def _verdict(code: int, survivors: int, relay: _Relay, job: Job, last_words: str) -> int:
+def _verdict(
+    launcher: str, code: int, survivors: int, relay: _Relay, directories: Collection[Path], last_words: str
+) -> int:
     """The job's exit code in the shell's convention (128 + signal), with a message on standard error if it failed.
 
     `last_words`, why the server gave up, come last of all: mpirun's own banner has scrolled them away.
@@ -75,12 +93,12 @@ def _verdict(code: int, survivors: int, relay: _Relay, job: Job, last_words: str
         return 128 + relay.received
     if code < 0:
         name = signal.Signals(-code).name
-        _say(f"mpirun was killed ({name}); {survivors} surviving processes of the job were ended")
+        _say(f"{launcher} was killed ({name}); {survivors} surviving processes of the job were ended")
         code = 128 - code
     elif code > 0:
         _say(f"the job failed with exit code {code}")
     if code:
-        for directory in {program.directory for program in job.programs if program.directory}:
+        for directory in directories:
             tail = log_tail(directory)
             if tail:
                 _say(f"last lines of the logs in {directory}:\n{tail}")
