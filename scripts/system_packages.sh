@@ -10,8 +10,9 @@ need() { # need COMMAND PACKAGE...
 need gfortran gfortran
 need cc gcc libc6-dev
 need cmake cmake
-need mpifort libopenmpi-dev
 need mpirun openmpi-bin
+# mpifort alone does not tell: Debian has it in openmpi-bin, what it needs to compile in libopenmpi-dev.
+echo "use mpi; end" | mpifort -x f95 -fsyntax-only - >/dev/null 2>&1 || missing="$missing libopenmpi-dev"
 need nf-config libnetcdff-dev
 # Models that talk over ZMQ open it at run time; pyzmq brings its own.
 [ -n "$(ls /usr/lib/*/libzmq.so.5 /usr/lib64/libzmq.so.5 /usr/lib/libzmq.so.5 2>/dev/null)" ] || missing="$missing libzmq5"
