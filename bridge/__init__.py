@@ -1,5 +1,6 @@
 """Python <-> Fortran: an ocean model as a function that Python can call. numpy and xarray only."""
 
+from bridge.coupling import Coupling
 from bridge.errors import (
     BridgeError,
     ConfigurationError,
@@ -28,6 +29,7 @@ __all__ = [
     "BatchModel",
     "BridgeError",
     "ConfigurationError",
+    "Coupling",
     "FieldSpec",
     "Grid",
     "LedgerBusy",

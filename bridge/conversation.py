@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 
+from bridge.coupling import CoupledRun
 from bridge.decomposition import Tile
-from bridge.description import Entry, Registration, parse
+from bridge.description import Registration, parse
 from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
-from bridge.model import Outcome, OutcomeKind
 from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_extents, padded_text
+from bridge.run import Run, outcome_of
 from bridge.transport.base import Transport, Window
+from bridge.wire_field import WireField
 
 _LARGEST_STEP = 2**31  # the model's step is a default integer
 
@@ -47,64 +48,51 @@ class Conversation:
             self._to_all(header, payload)
             return self._answers(header.verb)
 
-    def put(self, values: Sequence[tuple[Entry, np.ndarray]]) -> None:
+    def put(self, values: Sequence[tuple[WireField, np.ndarray]]) -> None:
         """Write C-contiguous global arrays; all are on their way before the first answer is awaited."""
         with self._exchange:
-            for entry, array in values:
+            for wire, array in values:
                 for rank in range(self.transport.ranks):
-                    self._send_field(rank, entry, array)
+                    self.transport.send_request(rank, self._request(Verb.SET, wire, rank))
+                    self._send_field(rank, wire, array)
             self._answers(Verb.SET, len(values))
 
-    def fetch(self, entry: Entry, array: np.ndarray) -> None:
+    def fetch(self, wire: WireField, array: np.ndarray) -> None:
         """Read an entry into a C-contiguous global array of its shape. The values alone are the answer."""
         with self._exchange:
-            request = self._request(Verb.GET, entry)
+            request = self._request(Verb.GET, wire)
             for rank in range(self.transport.ranks):
-                self._receive_field(rank, entry, array)
+                self._receive_field(rank, wire, array)
                 self.transport.send_request(rank, request)
+        wire.close_edges(array, self.registration.decomposition.edges)
 
-    def run(
-        self,
-        first: int,
-        steps: int,
-        every: int,
-        entries: Sequence[Entry],
-        fields: dict[str, np.ndarray],
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Outcome:
-        """Run from step `first`; records go straight into `fields[name][record number]`.
-
-        `meanwhile` is what this side does while the model begins to compute.
-        """
+    def run(self, run: Run, meanwhile: Callable[[], None] | None = None) -> None:
+        """Make a run to its end; `meanwhile` is what this side does while the model begins to compute."""
         with self._exchange:
-            progress = self._started(first, steps, every, entries, fields)
+            self._start(run)
             if meanwhile is not None:
                 meanwhile()
-            while progress.waiting:
-                self._take(progress, *self.transport.next_answer())
-            return progress.outcome
+            while run.waiting:
+                self._take(run, *self.transport.next_answer())
 
-    def running(
-        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
-    ) -> Generator[float, None, Outcome]:
+    def running(self, run: Run) -> Generator[float, None, None]:
         """As `run`, without waiting: yields while there is nothing to do, so that one thread can follow many.
 
         Yields when (`time.monotonic`) it last heard of the model.
         """
         with self._exchange:
-            progress = self._started(first, steps, every, entries, fields)
+            self._start(run)
             heard = time.monotonic()
-            while progress.waiting:
+            while run.waiting:
                 answer = self.transport.poll()
                 if answer is not None:
-                    self._take(progress, *answer)
+                    self._take(run, *answer)
                     heard = time.monotonic()
                 elif time.monotonic() - heard > (patience := self.transport.timeout):
                     who = f"instance {self.transport.instance}"
                     raise PeerTimeout(f"{who}: waited {patience:g} s in vain for an answer of the model")
                 else:
                     yield heard
-            return progress.outcome
 
     def close(self) -> None:
         """Let the model finish in its own way."""
@@ -156,31 +144,58 @@ class Conversation:
         who = f"rank {rank} of {self.transport.ranks} of instance {self.transport.instance}"
         return ProtocolError(f"{who}: expected {expected}, got {header}: the two sides are out of step")
 
-    def _started(
-        self, first: int, steps: int, every: int, entries: Sequence[Entry], fields: dict[str, np.ndarray]
-    ) -> _Progress:
+    def _start(self, run: Run) -> None:
         """Ask all ranks to run."""
-        numbers = np.array([entry.number for entry in entries], dtype=np.int32)
-        request = Header(Verb.RUN, count=steps, argument=every, extents=padded_extents((len(entries),)))
-        self._to_all(request, Window(numbers) if entries else None)
-        waiting = set(range(self.transport.ranks))
-        return _Progress(first, steps, every, entries, fields, waiting)
+        self._to_all(run.request, Window(numbers) if len(numbers := run.numbers) else None)
+        run.waiting = set(range(self.transport.ranks))
 
-    def _take(self, progress: _Progress, rank: int, header: Header) -> None:
-        """What a rank says during a run: begin to receive a record, or note how the run ended."""
-        if not progress.fits(rank, header):
-            raise self._broken(rank, f"{progress}", header)
+    def _take(self, run: Run, rank: int, header: Header) -> None:
+        """What a rank says during a run: begin to receive a record, couple, or note how the run ended."""
+        if not run.fits(rank, header):
+            raise self._broken(rank, f"{run}", header)
         if header.verb == Verb.RECORD:
-            index = progress.records[rank]
-            progress.records[rank] += 1
-            for entry in progress.entries:
-                self._receive_field(rank, entry, progress.fields[entry.name][index : index + 1])
+            index = run.records[rank]
+            run.records[rank] += 1
+            for wire in run.recorded:
+                self._receive_field(rank, wire, run.fields[wire.entry.name][index : index + 1])
+        elif header.verb == Verb.COUPLE and run.coupled is not None:
+            self._couple(run.coupled, rank, header)
         elif header.verb == Verb.OUTCOME:
-            progress.waiting.discard(rank)
-            progress.ended = _outcome(header)
+            run.waiting.discard(rank)
+            run.ended = outcome_of(header)
         elif header.status == Status.ERROR:
-            progress.waiting.discard(rank)
+            run.waiting.discard(rank)
             self._refused(rank, header)
+
+    def _couple(self, coupled: CoupledRun, rank: int, header: Header) -> None:
+        """A rank begins an interval; once all have, let the closure compute and give out what is due."""
+        asked = header.argument == 1
+        for wire in coupled.receive if asked else ():
+            self._receive_field(rank, wire, coupled.fields[wire.entry.name])
+        coupled.here.add(rank)
+        if len(coupled.here) < self.transport.ranks:
+            return
+        self.transport.finish()
+        coupled.begin()
+        if coupled.coupling.lag:
+            self._force(coupled)  # the model runs on with it while the closure computes
+        if asked:
+            for wire in coupled.receive:
+                wire.close_edges(coupled.fields[wire.entry.name], self.registration.decomposition.edges)
+            coupled.compute(header.step)
+        if not coupled.coupling.lag:
+            self._force(coupled)
+
+    def _force(self, coupled: CoupledRun) -> None:
+        """Give all ranks the forcing that is due, or end the run if the closure failed."""
+        forcing = coupled.due()
+        status = Status.OK if coupled.failure is None else Status.ERROR
+        answer = Header(Verb.FORCING, status, count=len(forcing)).pack()
+        for rank in range(self.transport.ranks):
+            self.transport.send_request(rank, answer)
+            for wire, array in forcing:
+                self._send_field(rank, wire, array)
+        self.transport.finish()
 
     def _refused(self, rank: int, header: Header) -> None:
         self.refusals.append(f"rank {rank} of the model refused: {self._receive_text(rank, header)}")
@@ -200,69 +215,30 @@ class Conversation:
         self.transport.finish()
         return buffer.tobytes()[: header.count].decode(errors="replace")
 
-    def _request(self, verb: Verb, entry: Entry, rank: int = 0) -> bytes:
+    def _request(self, verb: Verb, wire: WireField, rank: int = 0) -> bytes:
         """The packed header that asks for a field or announces it to a rank; made once."""
-        key = (verb, entry.number, rank)
+        key = (verb, wire.number, rank)
         if key not in self._requests:
-            tile = self._tile(rank, entry)
+            entry, tile = wire.entry, self._tile(rank, wire)
             shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
-            header = Header(verb, 0, entry.number, entry.dtype_code, len(shape), padded_extents(shape))
+            header = Header(verb, 0, entry.number, wire.dtype_code, len(shape), padded_extents(shape))
             self._requests[key] = header.pack()
         return self._requests[key]
 
-    def _tile(self, rank: int, entry: Entry) -> Tile | None:
-        return self.registration.decomposition.tiles[rank] if entry.tiled else None
+    def _tile(self, rank: int, wire: WireField) -> Tile | None:
+        """Where the rank's part lies in the array on this side."""
+        if not wire.entry.tiled:
+            return None
+        tile = self.registration.decomposition.tiles[rank]
+        return replace(tile, i=tile.i + wire.halo, j=tile.j + wire.halo) if wire.halo else tile
 
-    def _send_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
-        self.transport.send_request(rank, self._request(Verb.SET, entry, rank))
-        self.transport.send(rank, Window(array, self._tile(rank, entry)))
+    def _send_field(self, rank: int, wire: WireField, array: np.ndarray) -> None:
+        self.transport.send(rank, Window(array, self._tile(rank, wire)))
 
-    def _receive_field(self, rank: int, entry: Entry, array: np.ndarray) -> None:
+    def _receive_field(self, rank: int, wire: WireField, array: np.ndarray) -> None:
         """Begin to receive a rank's part; what all ranks share comes from the first."""
-        if entry.tiled or rank == 0:
-            self.transport.receive(rank, Window(array, self._tile(rank, entry)))
-
-
-@dataclass
-class _Progress:
-    """A run under way: where its records go, how many came of each rank, which ranks have not told the outcome yet."""
-
-    first: int
-    steps: int
-    every: int
-    entries: Sequence[Entry]
-    fields: dict[str, np.ndarray]
-    waiting: set[int]
-    records: Counter[int] = field(default_factory=Counter)
-    ended: Outcome | None = None  # as the first rank told
-
-    def __str__(self) -> str:
-        return f"records and the outcome of {self.steps} steps from step {self.first}, every {self.every}"
-
-    @property
-    def outcome(self) -> Outcome:
-        """How the run ended."""
-        return self.ended or Outcome(OutcomeKind.COMPLETED, self.first)
-
-    def fits(self, rank: int, header: Header) -> bool:
-        """Is this what the rank may say next? Each record once and in order, then the outcome that all ranks tell."""
-        if rank not in self.waiting:
-            return False
-        done = header.step - self.first
-        if header.verb == Verb.RECORD:
-            expected = self.every * (self.records[rank] + 1)
-            return bool(self.entries) and header.status == Status.OK and done == expected <= self.steps
-        if header.verb == Verb.OUTCOME:
-            return self._is_end(rank, header.status, done) and self.ended in (None, _outcome(header))
-        return header.verb == Verb.HEARTBEAT or _is_refusal_of_run(header)
-
-    def _is_end(self, rank: int, status: int, done: int) -> bool:
-        """Can a run end in this way after `done` steps? No record may be missing; a blow-up's own step has none."""
-        if status == Status.BLEW_UP:
-            recorded, possible = (done - 1) // self.every, 0 < done <= self.steps
-        else:
-            recorded, possible = done // self.every, status == Status.OK and done == self.steps
-        return possible and (not self.entries or self.records[rank] == recorded)
+        if wire.entry.tiled or rank == 0:
+            self.transport.receive(rank, Window(array, self._tile(rank, wire)))
 
 
 class _Exchange:
@@ -292,12 +268,6 @@ class _Exchange:
             raise RequestRefused(refusals[0])
 
 
-def _outcome(header: Header) -> Outcome:
-    if header.status == Status.BLEW_UP:
-        return Outcome(OutcomeKind.BLEW_UP, header.step, f"the model blew up at step {header.step}")
-    return Outcome(OutcomeKind.COMPLETED, header.step)
-
-
 def _is_answer_to(verb: int, header: Header) -> bool:
     return (
         header.verb == Verb.REPLY
@@ -305,7 +275,3 @@ def _is_answer_to(verb: int, header: Header) -> bool:
         and header.status in (Status.OK, Status.ERROR)
         and abs(header.step) <= _LARGEST_STEP
     )
-
-
-def _is_refusal_of_run(header: Header) -> bool:
-    return _is_answer_to(Verb.RUN, header) and header.status == Status.ERROR

@@ -41,6 +41,8 @@ def run_key(
         "every": int(recording.every),
         "forcing": content_hash(forcing),
     }
+    if recording.dtype is not None:
+        parts["dtype"] = str(recording.dtype)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
 

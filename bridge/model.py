@@ -22,10 +22,21 @@ Params = dict[str, dict[str, "float | np.ndarray"]]
 
 @dataclass(frozen=True)
 class Recording:
-    """Record these `fields` every `every` steps, counted from the start of the run."""
+    """Record these `fields` every `every` steps, counted from the start of the run.
+
+    With `dtype` float32, fields of float64 travel and are kept as float32 (infinite beyond its range).
+    """
 
     fields: tuple[str, ...]
     every: int = 1
+    dtype: Any = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is None:
+            return
+        if np.dtype(self.dtype) != np.float32:
+            raise ValueError(f"expected a recording of dtype None or float32, got {np.dtype(self.dtype)}")
+        object.__setattr__(self, "dtype", np.dtype(np.float32))
 
 
 class OutcomeKind(str, Enum):

@@ -2,7 +2,13 @@
 
 A message is a header of 64 bytes (16 words of 32 bits, in the machine's own byte order) and, for some verbs, a
 payload sent separately: text, a list of field numbers, or the values of a field, i running fastest. Payloads are
-whole words of 32 bits; texts are padded with blanks. A test compares the constants of the two files.
+whole words of 32 bits; texts are padded with blanks. A test compares the constants of the two files. Fields of
+float64 travel as float32 where a header has that dtype, or a list the negative number.
+
+RUN: `extents` are how many fields are recorded, go to the closure and come from it, the steps of a coupling interval
+(0: none) and the lag in intervals; the payload is the numbers of all three. COUPLE: with `argument` 1 the `count`
+fields for the closure follow, with 0 nothing is asked of it. FORCING: `count` fields follow (those of the run, or 0
+while there are none); with an error status nothing does, and the run ends where it stands.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ import numpy as np
 from bridge.errors import ProtocolError
 
 MAGIC = 1312969287  # "NBRG"
-VERSION = 1
+VERSION = 2
 MAX_RANK = 5
 HEADER_BYTES = 64
 LONGEST_TEXT = 2**24  # bytes that a model may say at once
@@ -44,10 +50,12 @@ class Verb(IntEnum):
     LOAD = 8
     DROP = 9
     STOP = 10
+    FORCING = 11  # in answer to COUPLE
     REPLY = 20
     RECORD = 21
     OUTCOME = 22
     HEARTBEAT = 23
+    COUPLE = 24  # an interval of a coupled run begins
 
 
 class Status(IntEnum):
@@ -91,7 +99,7 @@ class Header:
     dtype: int = 0
     ndims: int = 0
     extents: tuple[int, ...] = _NO_EXTENTS
-    count: int = 0  # steps to run, or bytes of a text payload
+    count: int = 0  # steps to run, fields that follow, or bytes of a text payload
     argument: int = 0  # slot, recording interval, or verb answered
     step: int = 0
 

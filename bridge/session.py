@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from bridge.conversation import Conversation
+from bridge.coupling import CoupledRun, Coupling
 from bridge.description import Entry
 from bridge.errors import BridgeError, ModelCrashed, ProtocolError
 from bridge.model import (
     Grid,
     ModelDescription,
-    Outcome,
     OutcomeKind,
     Params,
     Recording,
@@ -32,8 +32,10 @@ from bridge.model import (
     Trajectory,
 )
 from bridge.protocol import Header, Role, Verb
+from bridge.run import Run
 from bridge.spill import SnapshotShelf
 from bridge.transport.base import Transport
+from bridge.wire_field import WireField, as_asked, can_be_narrow
 
 _WRITABLE = (Role.PARAMETER, Role.STATE, Role.FORCING)
 _FIELDS = (Role.STATE, Role.FORCING, Role.DIAGNOSTIC)
@@ -56,7 +58,7 @@ class Session:
         self.parameters: dict[str, Any] = {}
         for entry in self.registration.of_role(Role.PARAMETER):
             self.parameters[entry.name] = entry.value if not entry.shape else self.get(entry.name)
-        self._in_model = dict(self.parameters)
+        self._in_model: dict[str, Any] = dict(self.parameters)
 
     @classmethod
     def over_mpi(cls, timeout: float = 300.0) -> Session:
@@ -146,23 +148,32 @@ class Session:
     def set(self, values: Mapping[str, Any]) -> None:
         """Write parameters, forcing or state by name: scalars, or global arrays [(k,) j, i] (cast to the dtype).
 
-        Parameters set here are what later runs start from.
+        Parameters set here are what later runs start from. A float32 array for a field of float64 travels as it is;
+        the model widens it.
         """
-        prepared = [(entry := self._writable(name), _as_sent(entry, value)) for name, value in values.items()]
+        prepared = [_as_sent(self.registration.entry(name, _WRITABLE), v) for name, v in values.items()]
         self._model.put(prepared)
-        for entry, array in prepared:
-            if entry.role is Role.PARAMETER:
+        for wire, array in prepared:
+            if (entry := wire.entry).role is Role.PARAMETER:
                 value = entry.as_python(array.copy())
                 self.parameters[entry.name] = self._in_model[entry.name] = value
 
-    def get(self, name: str, out: np.ndarray | None = None) -> Any:
+    def get(self, name: str, out: np.ndarray | None = None, dtype: Any = None, halo: int = 0) -> Any:
         """Current value of anything registered: a number, or the global array [(k,) j, i].
 
-        Cells of suppressed ranks are 0, or with `out` as they were there.
+        Cells of suppressed ranks are 0, or with `out` as they were there. With `dtype` float32 a field of float64
+        travels, and comes, as float32; beyond its range it is infinite. With `halo` the array has so many cells more at
+        each side, [(k,) j + 2 halo, i + 2 halo]: what lies across a seam or the north fold (components of vectors
+        change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
         entry = self.registration.entry(name)
-        array = _zeros(entry) if out is None else _checked_out(entry, out)
-        self._model.fetch(entry, array)
+        wire = as_asked(entry, dtype, halo)
+        if dtype is not None and not wire.narrow:
+            raise ValueError(f"{name!r} is no field of float64: it always travels as {entry.dtype}")
+        if halo < 0 or halo > min(self.registration.global_shape[:2]) or (halo and not entry.tiled):
+            raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
+        array = _zeros(wire) if out is None else _checked_out(wire, out)
+        self._model.fetch(wire, array)
         return entry.as_python(array)
 
     def snapshot(self) -> Snapshot:
@@ -204,18 +215,31 @@ class Session:
         """
         self._shelf.limit(bytes_, directory, files_last)
 
-    def run(self, params: Params, snapshot: Snapshot, steps: int, record: Recording) -> Trajectory:
+    def run(
+        self,
+        params: Params,
+        snapshot: Snapshot,
+        steps: int,
+        record: Recording,
+        coupling: Coupling | None = None,
+    ) -> Trajectory:
         """Restore `snapshot`, run `steps` steps with `params`, and record.
 
         Parameters that `params` does not name have the values of `self.parameters`. A blow-up is an outcome of
-        the trajectory, with what was recorded until then; the session lives on.
+        the trajectory, with what was recorded until then; the session lives on. With `coupling`, a closure in Python
+        takes part (see Coupling).
         """
         self._apply(params)
         self.restore(snapshot)
-        return self.advance(steps, record, params, snapshot)
+        return self.advance(steps, record, params, snapshot, coupling=coupling)
 
     def running(
-        self, params: Params, snapshot: Snapshot, steps: int, record: Recording
+        self,
+        params: Params,
+        snapshot: Snapshot,
+        steps: int,
+        record: Recording,
+        coupling: Coupling | None = None,
     ) -> Generator[float, None, Trajectory]:
         """As `run`, as a generator that returns the trajectory and meanwhile yields when it last heard of the model.
 
@@ -223,10 +247,9 @@ class Session:
         """
         self._apply(params)
         self.restore(snapshot)
-        entries, fields = self._room(steps, record)
-        first = self.step
-        outcome = yield from self._model.running(first, steps, record.every, entries, fields)
-        return self._trajectory(first, record, fields, outcome, params, snapshot)
+        run = self._planned(steps, record, coupling)
+        yield from self._model.running(run)
+        return self._trajectory(run, params, snapshot)
 
     def advance(
         self,
@@ -235,37 +258,49 @@ class Session:
         params: Params | None = None,
         initial: Snapshot | None = None,
         meanwhile: Callable[[], None] | None = None,
+        coupling: Coupling | None = None,
     ) -> Trajectory:
         """Run on from where the model stands, with the parameters it has; `meanwhile` is called as it begins."""
-        entries, fields = self._room(steps, record)
-        first = self.step
-        outcome = self._model.run(first, steps, record.every, entries, fields, meanwhile)
-        return self._trajectory(first, record, fields, outcome, params, initial)
+        run = self._planned(steps, record, coupling)
+        self._model.run(run, meanwhile)
+        return self._trajectory(run, params, initial)
 
-    def _room(self, steps: int, record: Recording) -> tuple[list[Entry], dict[str, np.ndarray]]:
-        """What is recorded, and the arrays [record, (k,) j, i] that it goes into."""
-        entries = [self.registration.entry(name) for name in record.fields]
+    def _planned(self, steps: int, record: Recording, coupling: Coupling | None) -> Run:
+        """A run from here: what is recorded and exchanged, and the arrays [record, (k,) j, i] that it goes into."""
+        recorded = [as_asked(self.registration.entry(name), record.dtype) for name in record.fields]
         if steps < 0 or record.every < 1:
             raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
-        return entries, {e.name: _zeros(e, steps // record.every) for e in entries}
+        coupled = None if coupling is None else self._coupled(coupling)
+        records = steps // record.every
+        fields = {wire.entry.name: _zeros(wire, records) for wire in recorded}
+        return Run(self.step, steps, record.every, recorded, fields, coupled)
 
-    def _trajectory(
-        self,
-        first: int,
-        record: Recording,
-        fields: dict[str, np.ndarray],
-        outcome: Outcome,
-        params: Params | None,
-        initial: Snapshot | None,
-    ) -> Trajectory:
+    def _coupled(self, coupling: Coupling) -> CoupledRun:
+        """What the closure is given and gives."""
+        if coupling.halo > min(self.registration.global_shape[:2]):
+            raise ValueError(f"the grid is too small for a halo of {coupling.halo} cells")
+        receive = [
+            as_asked(self.registration.entry(name), coupling.dtype, coupling.halo)
+            for name in coupling.receive
+        ]
+        send = [as_asked(self.registration.entry(n, _WRITABLE), coupling.dtype) for n in coupling.send]
+        for wire in send:
+            if wire.entry.role is Role.PARAMETER:
+                self._in_model[wire.entry.name] = None  # nobody knows; the next run sends the standing value
+        return CoupledRun(coupling, receive, send)
+
+    def _trajectory(self, run: Run, params: Params | None, initial: Snapshot | None) -> Trajectory:
+        """What came of a run; raises what the closure raised, if it did."""
+        outcome, first = run.outcome, run.first
         self.step = outcome.step
-        recorded = (outcome.step - first - (outcome.kind is not OutcomeKind.COMPLETED)) // record.every
+        if run.coupled is not None and run.coupled.failure is not None:
+            raise run.coupled.failure
+        recorded = (outcome.step - first - (outcome.kind is not OutcomeKind.COMPLETED)) // run.every
         return Trajectory(
-            steps=first + record.every * np.arange(1, recorded + 1),
+            steps=first + run.every * np.arange(1, recorded + 1),
             time_step=self.registration.time_step,
             fields={
-                name: self.registration.entry(name).as_python(values[:recorded])
-                for name, values in fields.items()
+                w.entry.name: w.entry.as_python(run.fields[w.entry.name][:recorded]) for w in run.recorded
             },
             params=params or {},
             outcome=outcome,
@@ -316,41 +351,34 @@ class Session:
         for group, values in params.items():
             for name, value in values.items():
                 entry = self.registration.entry(f"{group}/{name}", (Role.PARAMETER,))
-                wanted[entry.name] = entry.as_python(_as_sent(entry, value))
+                wanted[entry.name] = entry.as_python(WireField(entry).array(value))
         changed = {n: v for n, v in wanted.items() if not np.array_equal(v, self._in_model[n])}
-        self._model.put([(e := self.registration.entries[n], _as_sent(e, v)) for n, v in changed.items()])
+        self._model.put([_as_sent(self.registration.entries[n], v) for n, v in changed.items()])
         self._in_model.update({n: np.copy(v) if isinstance(v, np.ndarray) else v for n, v in changed.items()})
 
-    def _writable(self, name: str) -> Entry:
-        return self.registration.entry(name, _WRITABLE)
+
+def _as_sent(entry: Entry, value: Any) -> tuple[WireField, np.ndarray]:
+    """How a value travels, and its array: as float32 if that is what it is, though the field is of float64."""
+    narrow = isinstance(value, np.ndarray) and value.dtype == np.float32 and can_be_narrow(entry)
+    wire = WireField(entry, narrow)
+    return wire, wire.array(value)
 
 
-def _as_sent(entry: Entry, value: Any) -> np.ndarray:
-    """Value as a C-contiguous array of the entry's dtype and global shape (itself if it is one), else ValueError."""
-    if isinstance(value, np.ndarray) and value.dtype == entry.dtype and value.flags.c_contiguous:
-        array = value
-    else:
-        array = np.ascontiguousarray(value, dtype=entry.dtype).reshape(np.shape(value))
-    if array.shape != entry.shape:
-        raise ValueError(f"{entry.name!r} has shape {entry.shape}, got {array.shape}")
-    return array
-
-
-def _zeros(entry: Entry, *records: int) -> np.ndarray:
+def _zeros(wire: WireField, *records: int) -> np.ndarray:
     """An array for values of an entry, or for so many records of them."""
-    shape = (*records, *entry.shape)
+    shape = (*records, *wire.shape)
     try:
-        return np.zeros(shape, entry.dtype)
+        return np.zeros(shape, wire.dtype)
     except (MemoryError, ValueError) as error:
         raise ProtocolError(
-            f"{entry.name!r} with shape {shape} does not fit into this machine's memory"
+            f"{wire.entry.name!r} with shape {shape} does not fit into this machine's memory"
         ) from error
 
 
-def _checked_out(entry: Entry, out: np.ndarray) -> np.ndarray:
-    if out.shape != entry.shape or out.dtype != entry.dtype or not out.flags.c_contiguous:
+def _checked_out(wire: WireField, out: np.ndarray) -> np.ndarray:
+    if out.shape != wire.shape or out.dtype != wire.dtype or not out.flags.c_contiguous:
         raise ValueError(
-            f"out for {entry.name!r} must be C-contiguous, of shape {entry.shape} and dtype {entry.dtype}; "
+            f"out for {wire.entry.name!r} must be C-contiguous, of shape {wire.shape} and dtype {wire.dtype}; "
             f"got shape {out.shape} and dtype {out.dtype}"
         )
     return out

@@ -94,6 +94,6 @@ def _write_array(
         if dimension not in file.dimensions:
             file.createDimension(dimension, size)
         dimensions.append(dimension)
-    variable = file.createVariable(name, "f8", dimensions)
+    variable = file.createVariable(name, "f4" if values.dtype == np.float32 else "f8", dimensions)
     variable.setncatts(attributes)
     variable[...] = values

@@ -20,7 +20,8 @@ module bridge_client
         bridge_state, bridge_static
     use bridge_registration, only: bridge_register
     use bridge_registry, only: bridge_getter, bridge_putter
-    use bridge_verbs, only: obey, report_step
+    use bridge_run, only: couple, report_step
+    use bridge_verbs, only: obey
     implicit none
     private
 
@@ -147,10 +148,14 @@ contains
             if (associated(bridge%before_first_step)) call bridge%before_first_step()
         end if
         if (bridge%coupled) then
-            do while (bridge%steps_left == 0 .and. .not. bridge%stopped)
-                call obey(bridge, step)
+            do
+                do while (bridge%steps_left == 0 .and. .not. bridge%stopped)
+                    call obey(bridge, step)
+                end do
+                more = .not. bridge%stopped
+                if (more) call couple(bridge, step)
+                if (bridge%steps_left > 0 .or. .not. more) exit
             end do
-            more = .not. bridge%stopped
         else
             more = step < last_step .and. .not. bridge%blown_up .and. bridge%error == ""
         end if
@@ -201,5 +206,6 @@ contains
         end do
         call link_close(bridge%link)
         if (associated(bridge%names%scratch)) deallocate (bridge%names%scratch)
+        if (associated(bridge%packed)) deallocate (bridge%packed)
     end subroutine bridge_close
 end module bridge_client

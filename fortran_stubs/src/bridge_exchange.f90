@@ -1,18 +1,22 @@
 !> Values of registered fields between the model's arrays and the server.
 !>
 !> They travel straight out of and into the local arrays, halos left out: the transport is told
-!> where the inner cells lie. (Packing them into buffers first was slower, 2-D and 3-D.)
+!> where the inner cells lie. (Packing them into buffers first was slower, 2-D and 3-D.) Only where
+!> fields of real64 are to travel as real32 are they converted, in a buffer.
 module bridge_exchange
+    use, intrinsic :: ieee_arithmetic, only: ieee_positive_inf, ieee_value
+    use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc
     use bridge_handles, only: bridge_handle
-    use bridge_kinds, only: int32, int64, max_rank, message_length, real64
+    use bridge_kinds, only: int32, int64, max_rank, message_length, real32, real64
     use bridge_link, only: finish, give_up, make_block, start_receive, start_send
-    use bridge_protocol, only: dtype_logical, dtype_real64, message_header
+    use bridge_protocol, only: bridge_parameter, dtype_logical, dtype_real32, dtype_real64, &
+        message_header
     use bridge_registry, only: local_words, registry, resolve, store, wire_extents, wire_level, &
         wire_place
     implicit none
     private
 
-    public :: send_values, receive_values, discard_values, check_values
+    public :: send_entry, receive_entry, discard_values, check_values, check_number, can_be_narrow
 
 contains
 
@@ -38,7 +42,8 @@ contains
         message = ""
         expected = header_for(bridge, int(header%field), header%verb)
         associate (name => bridge%names%entries(header%field)%name)
-            if (expected%dtype /= header%dtype) then
+            if (expected%dtype /= header%dtype .and. .not. (header%dtype == dtype_real32 .and. &
+                can_be_narrow(bridge, int(header%field)))) then
                 write (message, "(3a, 2(a, i0))") "'", trim(name), "'", " has dtype code ", &
                     expected%dtype, ", the server sent ", header%dtype
             else if (expected%ndims /= header%ndims .or. &
@@ -50,42 +55,178 @@ contains
         end associate
     end subroutine check_values
 
-    !> Send the values of entry `number` after their header has been sent.
-    subroutine send_values(bridge, number)
+    !> Is there an entry of this number, and does its time level (which can be set) exist?
+    subroutine check_number(bridge, number, message)
+        type(bridge_handle), intent(in) :: bridge
+        integer(int32), intent(in) :: number
+        character(message_length), intent(out) :: message
+        message = ""
+        if (number < 1 .or. number > bridge%names%count) then
+            write (message, "(a, i0, a, i0)") "there is no field of number ", number, &
+                ": the model registered ", bridge%names%count
+            return
+        end if
+        associate (entry => bridge%names%entries(number))
+            if (.not. associated(entry%level)) return
+            if (entry%level < 1 .or. entry%level > entry%extents(entry%ndims)) &
+                write (message, "(3a, 2(i0, a))") "'", trim(entry%name), "' has no time level ", &
+                entry%level, ", only ", entry%extents(entry%ndims), " of them"
+        end associate
+    end subroutine check_number
+
+    !> May the values of entry `number` travel as real32? Parameters are never narrowed.
+    pure function can_be_narrow(bridge, number) result(can)
+        type(bridge_handle), intent(in) :: bridge
+        integer, intent(in) :: number
+        logical :: can
+        associate (entry => bridge%names%entries(number))
+            can = entry%dtype == dtype_real64 .and. entry%role /= bridge_parameter
+        end associate
+    end function can_be_narrow
+
+    !> Send the values of entry `number`; what all ranks share is sent by the first one only.
+    subroutine send_entry(bridge, number, narrow)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: number
+        logical, intent(in) :: narrow  !! real64 travels as real32
         integer(int32), pointer, contiguous :: words(:), level(:)
         integer :: request
 
+        if (.not. bridge%names%entries(number)%tiled .and. bridge%link%rank /= 0) return
         call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
-        call place(bridge, number, words, level)
-        if (bridge%names%entries(number)%block_known) then
-            call start_send(bridge%link, level, request, bridge%names%entries(number)%block)
-        else
+        if (narrow) then
+            call pack_narrow(bridge, number, words, level)
             call start_send(bridge%link, level, request)
+        else
+            call place(bridge, number, words, level)
+            if (bridge%names%entries(number)%block_known) then
+                call start_send(bridge%link, level, request, bridge%names%entries(number)%block)
+            else
+                call start_send(bridge%link, level, request)
+            end if
         end if
         call finish(bridge%link, request)
-    end subroutine send_values
+    end subroutine send_entry
 
-    !> Receive the values of entry `number`, whose header has been checked.
-    subroutine receive_values(bridge, number)
+    !> Receive the values of entry `number`, of which the header or the list has been checked; the
+    !> hooks for what was written become due.
+    subroutine receive_entry(bridge, number, narrow)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: number
+        logical, intent(in) :: narrow  !! real64 travels as real32
         integer(int32), pointer, contiguous :: words(:), level(:)
         integer :: request
 
         call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
-        call place(bridge, number, words, level)
-        if (bridge%names%entries(number)%block_known) then
-            call start_receive(bridge%link, level, request, bridge%names%entries(number)%block)
-        else
+        if (narrow) then
+            call packed_words(bridge, number, level)
             call start_receive(bridge%link, level, request)
+        else
+            call place(bridge, number, words, level)
+            if (bridge%names%entries(number)%block_known) then
+                call start_receive(bridge%link, level, request, bridge%names%entries(number)%block)
+            else
+                call start_receive(bridge%link, level, request)
+            end if
         end if
         call finish(bridge%link, request)
+        if (narrow) call unpack_narrow(bridge, number, words)
         ! Only 0 and 1 are truth values: what a compiler makes of others is its own affair.
         if (bridge%names%entries(number)%dtype == dtype_logical) where (level /= 0) level = 1
         call store(bridge%names, number, wire_level(bridge%names%entries(number)))
-    end subroutine receive_values
+        associate (entry => bridge%names%entries(number))
+            if (entry%role == bridge_parameter) bridge%new_parameters = .true.
+            if (entry%ndims > 0) bridge%new_fields = .true.
+        end associate
+    end subroutine receive_entry
+
+    !> Convert the inner cells among `words`, of entry `number`, and point `packed` at the result.
+    subroutine pack_narrow(bridge, number, words, packed)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        integer(int32), intent(in), pointer, contiguous :: words(:)
+        integer(int32), intent(out), pointer, contiguous :: packed(:)
+        real(real64), pointer, contiguous :: cells(:, :, :)
+        integer :: inner(3), starts(3), j, k
+        integer(int64) :: at
+
+        call packed_words(bridge, number, packed)
+        call as_cells(bridge, number, words, cells, inner, starts)
+        at = 0
+        do k = 1, inner(3)
+            do j = 1, inner(2)
+                bridge%packed(at + 1:at + inner(1)) = narrowed( &
+                    cells(starts(1) + 1:starts(1) + inner(1), starts(2) + j, starts(3) + k))
+                at = at + inner(1)
+            end do
+        end do
+    end subroutine pack_narrow
+
+    !> Put what has arrived as real32 into the inner cells among `words`, of entry `number`.
+    subroutine unpack_narrow(bridge, number, words)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        integer(int32), intent(in), pointer, contiguous :: words(:)
+        real(real64), pointer, contiguous :: cells(:, :, :)
+        integer :: inner(3), starts(3), j, k
+        integer(int64) :: at
+
+        call as_cells(bridge, number, words, cells, inner, starts)
+        at = 0
+        do k = 1, inner(3)
+            do j = 1, inner(2)
+                cells(starts(1) + 1:starts(1) + inner(1), starts(2) + j, starts(3) + k) = &
+                    real(bridge%packed(at + 1:at + inner(1)), real64)
+                at = at + inner(1)
+            end do
+        end do
+    end subroutine unpack_narrow
+
+    !> The nearest real32; infinite where there is none.
+    elemental function narrowed(value) result(nearest)
+        real(real64), intent(in) :: value
+        real(real32) :: nearest
+        if (abs(value) > huge(nearest)) then
+            nearest = sign(ieee_value(nearest, ieee_positive_inf), merge(1.0_real32, -1.0_real32, &
+                value > 0))
+        else
+            nearest = real(value, real32)
+        end if
+    end function narrowed
+
+    !> Room for entry `number` as real32, as the words that travel.
+    subroutine packed_words(bridge, number, words)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        integer(int32), intent(out), pointer, contiguous :: words(:)
+        integer(int64) :: offset, n
+        integer :: sizes(3), inner(3), starts(3)
+
+        call wire_place(bridge%names%entries(number), offset, sizes, inner, starts)
+        n = product(int(inner, int64))/2
+        if (associated(bridge%packed)) then
+            if (size(bridge%packed, kind=int64) < n) deallocate (bridge%packed)
+        end if
+        if (.not. associated(bridge%packed)) allocate (bridge%packed(n))
+        call c_f_pointer(c_loc(bridge%packed), words, [n])
+    end subroutine packed_words
+
+    !> See `words` of entry `number`, of real64, as the cells of its current time level.
+    subroutine as_cells(bridge, number, words, cells, inner, starts)
+        type(bridge_handle), intent(in) :: bridge
+        integer, intent(in) :: number
+        integer(int32), intent(in), pointer, contiguous :: words(:)
+        real(real64), intent(out), pointer, contiguous :: cells(:, :, :)
+        integer, intent(out) :: inner(3), starts(3)  !! cells that travel, and those before them
+        integer(int64) :: offset
+        integer :: sizes(3)
+
+        call wire_place(bridge%names%entries(number), offset, sizes, inner, starts)
+        sizes(1) = sizes(1)/2
+        inner(1) = inner(1)/2
+        starts(1) = starts(1)/2
+        call c_f_pointer(c_loc(words(offset + 1)), cells, sizes)
+    end subroutine as_cells
 
     !> Point `level` at the current time level, and describe its inner cells unless they are all.
     subroutine place(bridge, number, words, level)

@@ -1,19 +1,26 @@
 !> The handle that a model owns: everything the bridge knows, no module variables.
 module bridge_handles
-    use bridge_kinds, only: int32, int64, message_length, name_length, real64
+    use bridge_kinds, only: int32, int64, message_length, name_length, real32, real64
     use bridge_link, only: model_link
     use bridge_registry, only: grid_layout, registry
     use bridge_snapshots, only: snapshot_slot
     implicit none
     private
 
-    public :: bridge_handle, bridge_hook, conclude
+    public :: bridge_handle, bridge_hook, coupling_plan, conclude
 
     abstract interface
         !> Something of the model's own to do at a certain moment.
         subroutine bridge_hook()
         end subroutine bridge_hook
     end interface
+
+    !> What a run exchanges with a closure in Python. Negative numbers: fields that travel as real32.
+    type :: coupling_plan
+        integer(int32), allocatable :: to_python(:), from_python(:)
+        integer :: interval = 0  !! steps; 0: the run is not coupled
+        integer :: lag = 0       !! intervals from a field to the forcing made of it
+    end type coupling_plan
 
     type :: bridge_handle
         type(model_link) :: link
@@ -38,6 +45,8 @@ module bridge_handles
         integer :: steps_left = 0
         integer :: every = 1
         integer(int32), allocatable :: recorded(:)  !! numbers of the fields to record
+        type(coupling_plan) :: coupling
+        real(real32), pointer :: packed(:) => null()  !! values that travel as real32
         real(real64) :: last_sent = 0  !! when the server last heard from us
     end type bridge_handle
 

@@ -4,6 +4,13 @@
 !> A message is a header of 64 bytes (16 words of 32 bits, in the machine's own byte order) and,
 !> for some verbs, a payload sent separately: text, a list of field numbers, or the values of a
 !> field, i running fastest. Payloads are whole words of 32 bits; texts are padded with blanks.
+!> Fields of real64 travel as real32 where a header has that dtype, or a list the negative number.
+!>
+!> run: `extents` are how many fields are recorded, go to the closure and come from it, the steps of
+!> a coupling interval (0: none) and the lag in intervals; the payload is the numbers of all three.
+!> couple: with `argument` 1 the `count` fields for the closure follow, with 0 nothing is asked of it.
+!> forcing: `count` fields follow (those of the run, or 0 while there are none); with an error status
+!> nothing does, and the run ends where it stands.
 module bridge_protocol
     use bridge_kinds, only: int32, int64, max_rank
     implicit none
@@ -12,10 +19,10 @@ module bridge_protocol
     public :: message_header, header_to_words, header_from_words
 
     integer(int32), parameter, public :: protocol_magic = 1312969287  !! "NBRG"
-    integer(int32), parameter, public :: protocol_version = 1
+    integer(int32), parameter, public :: protocol_version = 2
     integer, parameter, public :: header_words = 16
     integer, parameter, public :: longest_path = 4096  !! bytes of a path in a request
-    integer, parameter, public :: most_recorded = 4096  !! fields that a run may record
+    integer, parameter, public :: most_exchanged = 4096  !! fields in each list of a run
     integer, parameter, public :: tag_words = 8        !! record that each process shows at start
 
     ! Role of a process in the job.
@@ -33,12 +40,14 @@ module bridge_protocol
     integer(int32), parameter, public :: verb_load = 8
     integer(int32), parameter, public :: verb_drop = 9
     integer(int32), parameter, public :: verb_stop = 10
+    integer(int32), parameter, public :: verb_forcing = 11    !! in answer to couple
 
     ! Answers of the model.
     integer(int32), parameter, public :: verb_reply = 20
     integer(int32), parameter, public :: verb_record = 21
     integer(int32), parameter, public :: verb_outcome = 22
     integer(int32), parameter, public :: verb_heartbeat = 23
+    integer(int32), parameter, public :: verb_couple = 24     !! an interval of a coupled run begins
 
     integer(int32), parameter, public :: status_ok = 0
     integer(int32), parameter, public :: status_error = 1
@@ -68,7 +77,7 @@ module bridge_protocol
         integer(int32) :: dtype = 0
         integer(int32) :: ndims = 0
         integer(int32) :: extents(max_rank) = 0  !! i, j, k, ... of the payload (one rank's tile)
-        integer(int32) :: count = 0            !! steps to run, or bytes of a text payload
+        integer(int32) :: count = 0            !! steps, fields that follow, or bytes of a text
         integer(int32) :: argument = 0         !! slot, recording interval, or verb answered
         integer(int64) :: step = 0             !! model step; a reply to snapshot carries a hash
     end type message_header

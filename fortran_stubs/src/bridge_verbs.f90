@@ -3,23 +3,23 @@
 !> A request that cannot be met is answered with an error; it never ends the model.
 module bridge_verbs
     use bridge_description, only: description_of
-    use bridge_exchange, only: check_values, discard_values, receive_values, send_values
+    use bridge_exchange, only: can_be_narrow, check_number, check_values, discard_values, &
+        receive_entry, send_entry
     use bridge_handles, only: bridge_handle
-    use bridge_kinds, only: int32, int64, message_length, real64
-    use bridge_link, only: finish, give_up, receive_header, receive_text, seconds_now, &
-        send_header, send_text, start_receive
-    use bridge_protocol, only: bridge_diagnostic, bridge_parameter, bridge_static, longest_path, &
-        message_header, most_recorded, status_blew_up, status_error, status_ok, verb_drop, verb_get, &
-        verb_heartbeat, verb_hello, verb_load, verb_outcome, verb_record, verb_reply, &
-        verb_restore, verb_run, verb_save, verb_set, verb_snapshot, verb_stop
+    use bridge_kinds, only: int32, int64, message_length
+    use bridge_link, only: finish, give_up, receive_header, receive_text, send_header, send_text, &
+        start_receive
+    use bridge_protocol, only: bridge_diagnostic, bridge_static, dtype_real32, longest_path, &
+        message_header, most_exchanged, status_error, status_ok, verb_drop, verb_get, verb_hello, &
+        verb_load, verb_reply, verb_restore, verb_run, verb_save, verb_set, verb_snapshot, &
+        verb_stop
+    use bridge_run, only: plan_run, send_outcome
     use bridge_snapshots, only: drop_snapshot, load_snapshot, restore_snapshot, save_snapshot, &
         take_snapshot
     implicit none
     private
 
-    public :: obey, report_step
-
-    real(real64), parameter :: heartbeat_interval = 1.0_real64  !! s
+    public :: obey
 
 contains
 
@@ -118,25 +118,6 @@ contains
         call send_text(bridge%link, text)
     end subroutine answer_with_text
 
-    !> Is there an entry of this number, and does its time level (which can be set) exist?
-    subroutine check_number(bridge, number, message)
-        type(bridge_handle), intent(in) :: bridge
-        integer(int32), intent(in) :: number
-        character(message_length), intent(out) :: message
-        message = ""
-        if (number < 1 .or. number > bridge%names%count) then
-            write (message, "(a, i0, a, i0)") "there is no field of number ", number, &
-                ": the model registered ", bridge%names%count
-            return
-        end if
-        associate (entry => bridge%names%entries(number))
-            if (.not. associated(entry%level)) return
-            if (entry%level < 1 .or. entry%level > entry%extents(entry%ndims)) &
-                write (message, "(3a, 2(i0, a))") "'", trim(entry%name), "' has no time level ", &
-                entry%level, ", only ", entry%extents(entry%ndims), " of them"
-        end associate
-    end subroutine check_number
-
     subroutine set_values(bridge, request, step)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
@@ -153,11 +134,7 @@ contains
             end associate
         end if
         if (message == "") then
-            call receive_values(bridge, int(request%field))
-            if (bridge%names%entries(request%field)%role == bridge_parameter) then
-                bridge%new_parameters = .true.
-            end if
-            if (request%ndims > 0) bridge%new_fields = .true.
+            call receive_entry(bridge, int(request%field), narrow(bridge, request))
         else
             call discard_values(bridge, request)
         end if
@@ -176,17 +153,16 @@ contains
             call answer(bridge, request, message, step)
             return
         end if
-        call send_entry(bridge, int(request%field))
+        call send_entry(bridge, int(request%field), narrow(bridge, request))
     end subroutine get_values
 
-    !> Values that all ranks share are sent by the first one only.
-    subroutine send_entry(bridge, number)
-        type(bridge_handle), intent(inout) :: bridge
-        integer, intent(in) :: number
-        if (bridge%names%entries(number)%tiled .or. bridge%link%rank == 0) then
-            call send_values(bridge, number)
-        end if
-    end subroutine send_entry
+    !> Is a field of real64 to travel as real32?
+    pure function narrow(bridge, request) result(so)
+        type(bridge_handle), intent(in) :: bridge
+        type(message_header), intent(in) :: request
+        logical :: so
+        so = request%dtype == dtype_real32 .and. can_be_narrow(bridge, int(request%field))
+    end function narrow
 
     !> Begin a run; it is answered step by step and by its outcome.
     subroutine start_run(bridge, request, step)
@@ -194,36 +170,23 @@ contains
         type(message_header), intent(in) :: request
         integer, intent(in) :: step
         character(message_length) :: message
-        integer :: i, transfer_request
+        integer(int32), allocatable :: numbers(:)
+        integer :: transfer_request
 
-        if (request%extents(1) < 0 .or. request%extents(1) > most_recorded) then
+        if (any(request%extents(:3) < 0 .or. request%extents(:3) > most_exchanged)) then
             call give_up(bridge%link, "the server asked for a run with an absurd number of fields")
         end if
-        if (allocated(bridge%recorded)) deallocate (bridge%recorded)
-        allocate (bridge%recorded(request%extents(1)))
-        if (size(bridge%recorded) > 0) then
-            call start_receive(bridge%link, bridge%recorded, transfer_request)
+        allocate (numbers(sum(request%extents(:3))))
+        if (size(numbers) > 0) then
+            call start_receive(bridge%link, numbers, transfer_request)
             call finish(bridge%link, transfer_request)
         end if
-        message = ""
-        do i = 1, size(bridge%recorded)
-            if (message == "") call check_number(bridge, bridge%recorded(i), message)
-        end do
-        if (message == "" .and. (request%count < 0 .or. request%argument < 1 .or. &
-            request%count > huge(step) - max(step, 0))) then
-            message = "a run needs steps >= 0 that can be counted, and a recording interval >= 1"
-        else if (message == "" .and. bridge%blown_up) then
-            message = "the model blew up: restore a snapshot before the next run"
-        end if
+        call plan_run(bridge, request, numbers, step, message)
         if (message /= "") then
             call answer(bridge, request, message, step)
-            return
+        else if (bridge%steps_left == 0) then
+            call send_outcome(bridge, step, status_ok)
         end if
-        bridge%first_step = step
-        bridge%steps_left = request%count
-        bridge%every = request%argument
-        bridge%last_sent = seconds_now()
-        if (bridge%steps_left == 0) call send_outcome(bridge, step, status_ok)
     end subroutine start_run
 
     subroutine restore(bridge, request, step)
@@ -268,64 +231,4 @@ contains
         end if
         call answer(bridge, request, message, step, with_hash=.true.)
     end subroutine save_or_load
-
-    !> After a step of a run: what the server asked to see, and how it goes.
-    subroutine report_step(bridge, step, status)
-        type(bridge_handle), intent(inout) :: bridge
-        integer, intent(in) :: step, status
-        real(real64) :: silence
-
-        bridge%steps_left = bridge%steps_left - 1
-        if (status /= 0) then
-            bridge%steps_left = 0
-            bridge%blown_up = .true.
-            call send_outcome(bridge, step, status_blew_up)
-            return
-        end if
-        if (mod(step - bridge%first_step, int(bridge%every, int64)) == 0) then
-            call send_record(bridge, step)
-        end if
-        if (bridge%steps_left == 0) then
-            call send_outcome(bridge, step, status_ok)
-        else if (bridge%link%rank == 0) then
-            silence = seconds_now() - bridge%last_sent
-            if (silence > heartbeat_interval) then
-                call send_mark(bridge, step, verb_heartbeat, status_ok)
-            end if
-        end if
-    end subroutine report_step
-
-    subroutine send_record(bridge, step)
-        type(bridge_handle), intent(inout) :: bridge
-        integer, intent(in) :: step
-        character(message_length) :: message
-        integer :: i
-        if (size(bridge%recorded) == 0) return
-        call send_mark(bridge, step, verb_record, status_ok)
-        do i = 1, size(bridge%recorded)
-            call check_number(bridge, bridge%recorded(i), message)
-            if (message /= "") call give_up(bridge%link, message)
-            call send_entry(bridge, int(bridge%recorded(i)))
-        end do
-    end subroutine send_record
-
-    subroutine send_outcome(bridge, step, status)
-        type(bridge_handle), intent(inout) :: bridge
-        integer, intent(in) :: step
-        integer(int32), intent(in) :: status
-        call send_mark(bridge, step, verb_outcome, status)
-    end subroutine send_outcome
-
-    !> A header without payload that tells where the run is.
-    subroutine send_mark(bridge, step, verb, status)
-        type(bridge_handle), intent(inout) :: bridge
-        integer, intent(in) :: step
-        integer(int32), intent(in) :: verb, status
-        type(message_header) :: header
-        header%verb = verb
-        header%status = status
-        header%step = step
-        call send_header(bridge%link, header)
-        bridge%last_sent = seconds_now()
-    end subroutine send_mark
 end module bridge_verbs

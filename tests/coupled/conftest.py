@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -158,15 +159,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def meeting(jobs: CoupledJobs, way: str, **environment: str) -> SeparateJobs:
+    """Two jobs and where they meet, over "ipc" or "tcp"; settings of both."""
+    endpoint = f"ipc://{jobs.directory}/meet" if way == "ipc" else f"tcp://127.0.0.1:{free_port()}"
+    return SeparateJobs(jobs, endpoint, environment)
+
+
+@pytest.fixture(scope="session")
+def make_meeting() -> Callable[..., SeparateJobs]:
+    """`make_meeting(jobs, "ipc")`, for jobs in any folder."""
+    return meeting
+
+
 @pytest.fixture
 def meet(jobs: CoupledJobs) -> Callable[..., SeparateJobs]:
     """`meet("ipc")` or `meet("tcp", NAME="value")`: two jobs and where they meet; settings of both."""
-
-    def make(way: str, **environment: str) -> SeparateJobs:
-        endpoint = f"ipc://{jobs.directory}/meet" if way == "ipc" else f"tcp://127.0.0.1:{free_port()}"
-        return SeparateJobs(jobs, endpoint, environment)
-
-    return make
+    return partial(meeting, jobs)
 
 
 @pytest.fixture

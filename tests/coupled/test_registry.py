@@ -64,11 +64,12 @@ with Session.over_mpi(timeout=60) as session:
             said["wrong " + name] = [type(error).__name__, str(error)]
     entry = session.registration.entries["plane"]
     import dataclasses
+    from bridge.wire_field import WireField
     for name, odd in {"extents": dataclasses.replace(entry, shape=(2, ny, nx)),
-                      "dtype": dataclasses.replace(entry, dtype_code=2)}.items():
+                      "dtype": dataclasses.replace(entry, dtype_code=3)}.items():
         session._model._requests.clear()  # announce the odd values as what they are
         try:
-            session._model.put([(odd, np.zeros(odd.shape, odd.dtype))])
+            session._model.put([(WireField(odd), np.zeros(odd.shape, odd.dtype))])
         except Exception as error:
             said["wrong " + name] = [type(error).__name__, str(error)]
     said["alive"] = session.get("nam/count32")
@@ -154,7 +155,7 @@ def test_hooks_are_called_once_when_due(said: dict) -> None:
         ("verb", "no verb of number 15"),
         ("slot", "slot 77 holds no snapshot"),
         ("extents", "'plane' has the extents"),
-        ("dtype", "dtype code 1, the server sent 2"),
+        ("dtype", "dtype code 1, the server sent 3"),
     ],
 )
 def test_nonsense_is_answered_with_an_error(said: dict, mistake: str, text: str) -> None:

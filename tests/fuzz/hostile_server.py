@@ -198,7 +198,7 @@ def unknown_verb(chance: random.Random, fields: list[dict]) -> Request:
 
 def unknown_number(chance: random.Random, fields: list[dict]) -> int:
     number = integer(chance)
-    while 0 < number <= len(fields):
+    while 0 < abs(number) <= len(fields):  # in a list, a negative number asks for float32
         number = integer(chance)
     return number
 
@@ -218,7 +218,8 @@ def set_misfit(chance: random.Random, fields: list[dict]) -> Request:
     field = chance.choice(fields)
     dtype, extents = field["dtype"], list(field["extents"])
     if not extents or chance.random() < 0.3:
-        dtype = chance.choice([code for code in (0, 1, 2, 3, 4, 5, -1, WORD - 1) if code != dtype])
+        known = (1, 2) if dtype == 1 and field["role"] != Role.PARAMETER else (dtype,)  # float32 is widened
+        dtype = chance.choice([code for code in (0, 1, 2, 3, 4, 5, -1, WORD - 1) if code not in known])
     else:
         extents[chance.randrange(len(extents))] -= 1
     return values(chance, field["number"], dtype, extents)
@@ -232,10 +233,16 @@ def set_read_only(chance: random.Random, fields: list[dict]) -> Request:
 def bad_run(chance: random.Random, fields: list[dict]) -> Request:
     numbers = [chance.randint(1, len(fields)) for _ in range(chance.randrange(6))]
     steps, every = chance.choice([(-1, 1), (1, 0), (-WORD, 1), (5, -WORD), (WORD - 1, 1)])
+    interval, lag = chance.choice([(0, 0), (1, 0), (3, 2)])
     if numbers and chance.random() < 0.7:
         steps, every = 3, 1
         numbers[chance.randrange(len(numbers))] = unknown_number(chance, fields)
-    header = Header(Verb.RUN, count=steps, argument=every, extents=(len(numbers), *[0] * 4))
+    elif chance.random() < 0.3:
+        steps, every = 3, 1
+        interval, lag = chance.choice([(-1, 0), (1, -1), (-WORD, WORD - 1)])
+    cuts = sorted(chance.randint(0, len(numbers)) for _ in range(2))
+    lists = (cuts[0], cuts[1] - cuts[0], len(numbers) - cuts[1])
+    header = Header(Verb.RUN, count=steps, argument=every, extents=(*lists, interval, lag))
     return header, pieces_of(chance, struct.pack(f"={len(numbers)}i", *numbers)) if numbers else []
 
 
@@ -403,7 +410,22 @@ def path_of_absurd_length(chance: random.Random, met: Model) -> None:
 
 def run_of_absurd_fields(chance: random.Random, met: Model) -> None:
     number = chance.choice([-1, -WORD, WORD - 1, 4097])
-    met.ask(Header(Verb.RUN, count=1, argument=1, extents=(number, 0, 0, 0, 0)), bytes(64))
+    lists = chance.choice([(number, 0, 0), (0, number, 0), (1, 1, number)])
+    met.ask(Header(Verb.RUN, count=1, argument=1, extents=(*lists, 0, 0)), bytes(64))
+
+
+def no_forcing(chance: random.Random, met: Model) -> None:
+    """In a coupled run, an answer that is no forcing, or one of another number of fields."""
+    header, _ = a_set(chance, met)
+    run = Header(Verb.RUN, count=4, argument=1, extents=(0, 0, 1, 1, 0))
+    if met.answer(run, struct.pack("=i", header.field))[0].verb != Verb.COUPLE:
+        raise Finding("a coupled run did not begin with its first interval")
+    wrong = [
+        Header(Verb.HELLO),
+        Header(Verb.FORCING, count=chance.choice([-1, 2, WORD - 1])),
+        Header(Verb.STOP),
+    ]
+    met.ask(chance.choice(wrong))
 
 
 def more_than_a_window(chance: random.Random, met: Model) -> None:
@@ -436,7 +458,7 @@ def time_level_out_of_reach(chance: random.Random, met: Model) -> None:
 FATAL: list[Callable[[random.Random, Model], None]] = [
     noise_for_an_envelope, wrong_number_of_frames, wrong_magic_or_version, unknown_kind, acknowledgement_of_nothing,
     wrong_header, values_for_nothing, request_for_values, misfit_piece, values_of_absurd_size, path_of_absurd_length,
-    run_of_absurd_fields, more_than_a_window, farewell, time_level_out_of_reach,
+    run_of_absurd_fields, no_forcing, more_than_a_window, farewell, time_level_out_of_reach,
 ]  # fmt: skip
 
 
