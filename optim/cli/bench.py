@@ -9,6 +9,9 @@ import typer
 
 app = typer.Typer(help="Measure, and write the figures as JSON.", no_args_is_help=True)
 
+_Json = Annotated[Path | None, typer.Option("--json", help="file for the figures")]
+_Quick = Annotated[bool, typer.Option("--quick", help="a few repetitions only: a look, not a measurement")]
+
 
 @app.callback()
 def _benchmarks() -> None:
@@ -16,10 +19,24 @@ def _benchmarks() -> None:
 
 
 @app.command()
-def exchange(
-    json_file: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
-) -> None:
-    """Time the exchange of 2-D and 3-D fields between Fortran and Python beside bare MPI of the same bytes."""
+def exchange(json_file: _Json = None, quick: _Quick = False) -> None:
+    """Time the exchange of fields between Fortran and Python beside bare MPI and raw ZMQ of the same bytes."""
     from optim.bench import exchange as benchmark
 
-    benchmark.main(json_file)
+    benchmark.main(json_file, quick)
+
+
+@app.command()
+def snapshot(json_file: _Json = None, quick: _Quick = False) -> None:
+    """Time snapshots of a model's state and their restoring beside memcpy of the same bytes."""
+    from optim.bench import snapshot as benchmark
+
+    benchmark.main(json_file, quick)
+
+
+@app.command()
+def overhead(json_file: _Json = None, quick: _Quick = False) -> None:
+    """Compare the CPU time of toy_ocean coupled and alone, and measure what a waiting side burns of a core."""
+    from optim.bench import overhead as benchmark
+
+    benchmark.main(json_file, quick)
