@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Params = dict[str, dict[str, "float | np.ndarray"]]
 
 
+def require_finite(name: str, values: np.ndarray) -> None:
+    """ValueError for a parameter, number or map, that is nan or inf somewhere: how many, and where the first is."""
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        first = tuple(int(number) for number in wrong[0])
+        where = f" in {len(wrong)} of {values.size} places, first at index {first}" if values.ndim else ""
+        raise ValueError(f"{name!r} should be finite, got {values[first]}{where}")
+
+
 @dataclass(frozen=True)
 class Recording:
     """Record these `fields` every `every` steps, counted from the start of the run.

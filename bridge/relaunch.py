@@ -18,7 +18,16 @@ import numpy as np
 
 from bridge import watch
 from bridge.errors import ModelCrashed
-from bridge.model import ModelDescription, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
+from bridge.model import (
+    ModelDescription,
+    Outcome,
+    OutcomeKind,
+    Params,
+    Recording,
+    Snapshot,
+    Trajectory,
+    require_finite,
+)
 from bridge.trajectory_file import trajectory_from_bytes, trajectory_to_bytes
 
 REQUEST, DESCRIPTION, RESULT = "request.pickle", "description.pickle", "result.nc"
@@ -88,11 +97,12 @@ class RelaunchedModel:
 
 
 def _split(params: Params) -> tuple[Params, dict[str, np.ndarray]]:
-    """Scalars for the namelist, and {"group/entry": array} for the running model."""
+    """Scalars for the namelist, and {"group/entry": array} for the running model; all must be finite (ValueError)."""
     scalars: Params = {}
     arrays: dict[str, np.ndarray] = {}
     for group, entries in params.items():
         for entry, value in entries.items():
+            require_finite(f"{group}/{entry}", np.asarray(value))
             if np.ndim(value):
                 arrays[f"{group}/{entry}"] = np.asarray(value)
             else:

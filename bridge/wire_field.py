@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bridge.description import Entry
+from bridge.model import require_finite
 from bridge.north_fold import Edges, fill_halo
 from bridge.protocol import DTYPES, Role
 
@@ -46,7 +47,11 @@ class WireField:
         return (*levels, rows + 2 * self.halo, columns + 2 * self.halo)
 
     def array(self, value: Any) -> np.ndarray:
-        """`value` as a C-contiguous array of this dtype (itself if it is one); ValueError if its shape is another."""
+        """`value` as a C-contiguous array of this dtype (itself if it is one).
+
+        ValueError if its shape is another, or if it is for a parameter and not finite: a model need not notice that,
+        and may keep it in places that nothing sets again.
+        """
         if isinstance(value, np.ndarray) and value.dtype == self.dtype and value.flags.c_contiguous:
             array = value
         else:
@@ -54,6 +59,8 @@ class WireField:
                 array = np.ascontiguousarray(value, dtype=self.dtype).reshape(np.shape(value))
         if array.shape != self.shape:
             raise ValueError(f"{self.entry.name!r} has shape {self.shape}, got {array.shape}")
+        if self.entry.role is Role.PARAMETER:
+            require_finite(self.entry.name, array)
         return array
 
     def close_edges(self, array: np.ndarray, edges: Edges) -> None:

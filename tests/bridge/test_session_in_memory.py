@@ -131,6 +131,37 @@ def test_run_starts_from_the_snapshot_and_the_standing_parameters(session: Sessi
     assert session.run({}, start, 4, Recording(("zos",), 4)).fields["zos"][0, 0, 0] == 4.0
 
 
+def test_parameters_that_are_not_finite_are_refused_before_anything_is_sent(session: Session) -> None:
+    start = session.snapshot()
+    with pytest.raises(ValueError, match="'nam/a' should be finite, got nan"):
+        session.set({"zos": np.ones((NY, NX)), "nam/a": float("nan")})
+    assert not session.get("zos").any()
+    with pytest.raises(ValueError, match="'nam/a' should be finite, got inf"):
+        session.run({"nam": {"a": float("inf")}}, start, 4, Recording(("zos",), 4))
+    assert session.run({}, start, 4, Recording(("zos",), 4)).fields["zos"][0, 0, 0] == 8.0
+    session.set({"zos": np.full((NY, NX), np.nan)})  # of a state the caller may want just that
+
+
+def test_map_that_is_not_finite_is_refused_with_its_place() -> None:
+    fields = description(0)["fields"]
+    factor = {
+        "name": "nam/map",
+        "role": Role.PARAMETER,
+        "dtype": 1,
+        "extents": [2, NY],
+        "point": "T",
+        "units": "1",
+    }
+    session = session_with(MemoryModel(lambda rank: description(rank, fields=[*fields, factor])))
+    values = np.ones((NY, NX))
+    values[2, 1], values[3, 0] = np.nan, np.inf
+    said = r"'nam/map' should be finite, got nan in 2 of 24 places, first at index \(2, 1\)"
+    with pytest.raises(ValueError, match=said):
+        session.set({"nam/map": values})
+    with pytest.raises(ValueError, match=said):
+        session.run({"nam": {"map": values}}, session.snapshot(), 1, Recording((), 1))
+
+
 def test_blow_up_keeps_what_was_recorded(session: Session) -> None:
     start = session.snapshot()
     run = session.run({"nam": {"a": 30.0}}, start, 10, Recording(("zos",), 2))

@@ -10,7 +10,7 @@ import pytest
 
 from bridge import namelist
 from bridge.errors import ModelCrashed
-from bridge.model import OutcomeKind, Recording
+from bridge.model import OutcomeKind, Recording, Snapshot
 from bridge.models import toy_ocean
 from bridge.relaunch import RelaunchedModel
 
@@ -53,3 +53,12 @@ def test_a_run_that_fails_is_an_outcome_and_a_model_that_cannot_start_an_error(g
     broken = RelaunchedModel(gyre.folder, gyre.prepare, ["/nowhere/toy_ocean"], 2)
     with pytest.raises(ModelCrashed, match="could not be started"):
         broken.describe()
+
+
+def test_parameters_that_are_not_finite_start_no_model(tmp_path: Path) -> None:
+    unused = RelaunchedModel(
+        tmp_path, lambda folder, scalars: pytest.fail("a job was prepared"), ["/nowhere"], 1
+    )
+    start = Snapshot("the start of the namelist", None, 0)
+    with pytest.raises(ValueError, match="'namzdf/rn_avt0' should be finite, got nan"):
+        unused.run({"namzdf": {"rn_avt0": float("nan")}}, start, 1, Recording((), 1))
