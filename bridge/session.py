@@ -169,7 +169,9 @@ class Session:
         entry = self.registration.entry(name)
         wire = as_asked(entry, dtype, halo)
         if dtype is not None and not wire.narrow:
-            raise ValueError(f"{name!r} is no field of float64: it always travels as {entry.dtype}")
+            raise ValueError(
+                f"{name!r} always travels as {entry.dtype}: only fields of float64 can be narrowed"
+            )
         if halo < 0 or halo > min(self.registration.global_shape[:2]) or (halo and not entry.tiled):
             raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
         array = _zeros(wire) if out is None else _checked_out(wire, out)

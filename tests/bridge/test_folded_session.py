@@ -100,6 +100,21 @@ def test_grid_says_how_it_continues_and_land_is_zero(fold: str) -> None:
 
 
 @pytest.mark.parametrize("fold", ["T", "F"])
+def test_halo_on_request_is_what_extend_makes_of_the_field(fold: str) -> None:
+    """Components of vectors change their sign across the fold, though nobody says so."""
+    edges = Edges(True, False, fold)
+    with connect(fold, folded_fields(edges)) as session:
+        for name, point in FIELDS.items():
+            haloed = session.get(name, halo=2)
+            assert np.array_equal(
+                haloed, extend(session.get(name), edges, point, 2, 1.0 if name == "zos" else -1.0)
+            )
+            assert np.any(haloed[-2:] != extend(session.get(name), edges, point, 2)[-2:]) == (name != "zos")
+        with pytest.raises(ValueError, match="cannot have a halo of 7 cells"):
+            session.get("zos", halo=7)
+
+
+@pytest.mark.parametrize("fold", ["T", "F"])
 def test_field_that_is_set_comes_back_and_still_obeys_the_fold(fold: str) -> None:
     edges = Edges(True, False, fold)
     with connect(fold, {name: np.zeros((NY, NX)) for name in FIELDS}) as session:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,16 @@ def test_an_unknown_run_is_none(tmp_path: Path) -> None:
         assert ledger.lookup("k") is None and "k" not in ledger and len(ledger) == 0
 
 
+def test_float32_comes_back_as_float32(tmp_path: Path) -> None:
+    stored = trajectory()
+    narrow = {name: values.astype(np.float32) for name, values in stored.fields.items()}
+    with Ledger(tmp_path) as ledger:
+        ledger.store("k", replace(stored, fields=narrow))
+        found = ledger.lookup("k")
+        assert found is not None and found.fields["zos"].dtype == np.float32
+        np.testing.assert_array_equal(found.fields["zos"], narrow["zos"])
+
+
 @pytest.mark.parametrize("kind", list(OutcomeKind))
 def test_failed_runs_are_kept_too(tmp_path: Path, kind: OutcomeKind) -> None:
     with Ledger(tmp_path) as ledger:
@@ -93,6 +104,7 @@ def test_a_run_that_recorded_nothing_is_kept(tmp_path: Path) -> None:
         {"steps": 5},
         {"recording": Recording(("thetao",), 2)},
         {"recording": Recording(("thetao", "zos"), 1)},
+        {"recording": Recording(("thetao", "zos"), 2, np.float32)},
         {"forcing": {"qns": np.zeros((2, 2))}},
     ],
 )
