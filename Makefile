@@ -9,7 +9,7 @@ FORTRAN := $(shell find fortran_stubs -type f -name '*.f90' -o -name '*.F90' -o 
 LINT_FLAGS  := -std=f2008 -Wall -Wextra -Werror -O1
 PYTEST_FLAGS ?=
 
-.PHONY: help install demo twin test test-fast test-nemo lint format bench docs clean distclean
+.PHONY: help install demo twin test test-fast test-nemo lint format fuzz bench docs clean distclean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make twin    recover known parameters of the gyre from its own output"
 	@echo "make test    build (optimised and debug) and run every test"
 	@echo "make lint    ruff, mypy, fortitude, strict Fortran 2008 build"
+	@echo "make fuzz    a million hostile frames for Python, a hundred thousand for Fortran (half an hour)"
 	@echo "make bench   measure exchange, snapshots and overhead (half an hour, on a quiet machine)"
 	@echo "make docs    regenerate docs/commands.md and docs/nemo_parameters.md, check the links of the documentation"
 	@echo "make clean   remove what was built (distclean: the Python environment too)"
@@ -92,6 +93,32 @@ lint: $(STAMP)/python $(STAMP)/fortran-lint
 format: $(STAMP)/python
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+# FUZZ_SEED=… goes other ways; the sanitizers find what bounds checks do not.
+FUZZ_FRAMES         ?= 1000000
+FUZZ_FRAMES_FORTRAN ?= 100000
+FUZZ_SEED           ?= 1
+DECODER_TESTS := tests/fuzz/test_python_decoder.py $(addprefix tests/bridge/test_,hostile_answers.py zmq_pieces.py session_in_memory.py)
+
+$(STAMP)/fuzz: $(STAMP)/python
+	@$(BIN)/python scripts/requirements.py fuzz > $(STAMP)/requirements_fuzz.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r $(STAMP)/requirements_fuzz.txt
+	@touch $@
+
+build/sanitized/.stamp: $(STAMP)/python $(FORTRAN)
+	@echo "+ debug build with sanitizers"
+	@cmake -S fortran_stubs -B build/sanitized -DNB_DEBUG=ON -DNB_SANITIZE=ON > build/sanitized.log 2>&1 \
+	  && cmake --build build/sanitized --parallel $(JOBS) --target registry_model >> build/sanitized.log 2>&1 || { cat build/sanitized.log; exit 1; }
+	@touch $@
+
+fuzz: export PYTHONPATH := $(CURDIR)
+fuzz: install $(STAMP)/fuzz build/debug/.stamp build/sanitized/.stamp
+	@mkdir -p build/fuzz
+	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m coverage run --data-file=build/fuzz/coverage -m pytest -q $(DECODER_TESTS)
+	$(BIN)/python -m coverage json --data-file=build/fuzz/coverage -o build/fuzz/coverage.json
+	$(BIN)/python tests/fuzz/branches.py build/fuzz/coverage.json 95
+	$(BIN)/python tests/fuzz/hostile_server.py build/sanitized/test/registry_model $(FUZZ_FRAMES_FORTRAN) $(FUZZ_SEED)
+	$(BIN)/python tests/fuzz/fuzz_python.py $(FUZZ_FRAMES) $(FUZZ_SEED) build/fuzz
 
 bench: install
 	@mkdir -p build/bench
