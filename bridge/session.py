@@ -186,6 +186,10 @@ class Session:
         """Bring a remembered state back, bit by bit; the model's step rewinds with it."""
         answers = self._model.ask(Header(Verb.RESTORE, argument=self._shelf.slot(snapshot)))
         self.step = answers[0].step
+        if self.step != snapshot.step:
+            self._model.interrupted = True
+            who = f"instance {self.instance}"
+            raise ProtocolError(f"{who}: expected to be back at step {snapshot.step}, got step {self.step}")
 
     def save(self, snapshot: Snapshot, path: Path | str) -> Snapshot:
         """Write a snapshot to files `path`.0000, … (one per rank, each appears complete or not at all)."""

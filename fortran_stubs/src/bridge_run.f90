@@ -56,6 +56,7 @@ contains
             message = "the model blew up: restore a snapshot before the next run"
         end if
         do i = 1, size(numbers)
+            if (message == "" .and. numbers(i) < -huge(numbers)) message = "there is no such field"
             if (message == "") call check_number(bridge, abs(numbers(i)), message)
             if (message == "") call check_use(bridge, numbers(i), &
                 written=i > sum(request%extents(:2)), message=message)

@@ -92,6 +92,17 @@ def test_answers_that_make_no_sense_are_refused(
     assert session.lost
 
 
+def test_a_restored_state_is_that_of_its_snapshot() -> None:
+    model = Model()
+    session = session_with(model)
+    model.answers = {rank: [ok(Verb.SNAPSHOT, 3)] for rank in range(2)}
+    start = session.snapshot()
+    model.answers = {rank: [ok(Verb.RESTORE, 4)] for rank in range(2)}
+    with pytest.raises(ProtocolError, match="instance 7: expected to be back at step 3, got step 4"):
+        session.restore(start)
+    assert session.lost
+
+
 def record(step: int, status: int = Status.OK) -> Header:
     return Header(Verb.RECORD, status, step=step)
 

@@ -47,7 +47,7 @@ def test_what_was_found_before_stays_refused(path: Path) -> None:
     hostile_model.one_input(path.read_bytes())
 
 
-@tries(300)
+@tries(100)
 @given(
     st.one_of(
         st.binary(max_size=80), st.binary(min_size=64, max_size=64), st.binary(min_size=32, max_size=32)
@@ -57,19 +57,19 @@ def test_bytes_are_a_header_or_refused(data: bytes) -> None:
     hostile_model.headers(data)
 
 
-@tries(300)
+@tries(100)
 @given(CHOICES)
 def test_changed_headers_are_understood_or_refused(data: bytes) -> None:
     hostile_model.changed_header(data)
 
 
-@tries(300)
+@tries(100)
 @given(CHOICES)
 def test_changed_descriptions_are_understood_or_refused(data: bytes) -> None:
     hostile_model.changed_description(data)
 
 
-@tries(200)
+@tries(60)
 @given(CHOICES)
 def test_a_conversation_brings_the_true_values_or_is_refused(data: bytes) -> None:
     hostile_model.conversation(data)
