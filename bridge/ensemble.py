@@ -26,7 +26,7 @@ from bridge.ensemble_batch import Batch, Run, RunRequest, make_runs
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout
 from bridge.model import ModelDescription, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
 from bridge.protocol import Role
-from bridge.session import Session
+from bridge.session import Session, is_failure
 
 _STANDING = (Role.PARAMETER, Role.FORCING)  # what a newcomer has to be told: no snapshot holds it
 _log = logging.getLogger("nemo-bridge")
@@ -197,6 +197,10 @@ class Ensemble:
         if isinstance(error, ModelCrashed) and not all(session.independent for session in self.sessions):
             self.sessions[0].__exit__(kind, error, trace)  # the job is ending: nobody is left to be stopped
             return
+        if error is not None and is_failure(error):
+            for session in [session for session in self.sessions if session.independent and not session.lost]:
+                self._forget(session)
+                session.dismiss(f"the server failed: {type(error).__name__}: {error}")
         self.stop()
 
     # --- snapshots ---

@@ -17,7 +17,6 @@ from types import TracebackType
 from bridge.ensemble import Ensemble
 from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference
 from bridge.ensemble_batch import RunRequest, make_runs
-from bridge.errors import ModelCrashed
 from bridge.model import Trajectory
 from bridge.session import Session
 
@@ -109,11 +108,10 @@ class MixedEnsemble:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sessions = [session for ensemble in self.kinds for session in ensemble.sessions]
-        if isinstance(error, ModelCrashed) and not all(session.independent for session in sessions):
-            sessions[0].__exit__(kind, error, trace)  # the job is ending: nobody is left to be stopped
-            return
-        self.stop()
+        for ensemble in self.kinds:
+            ensemble.__exit__(kind, error, trace)
+        if self._newcomers is not None:
+            self.stop()
 
 
 def _groups(sessions: Iterable[Session]) -> list[list[Session]]:

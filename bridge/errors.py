@@ -20,12 +20,7 @@ class ModelCrashed(BridgeError):
     def __init__(self, message: str, directory: Path | None = None, log_tail: str = "") -> None:
         self.directory = directory
         self.log_tail = log_tail
-        text = message
-        if directory is not None:
-            text += f" (run directory {directory})"
-        if log_tail:
-            text += f"\nlast lines of its log:\n{log_tail.rstrip()}"
-        super().__init__(text)
+        super().__init__(with_log(message, directory, log_tail))
 
 
 class ModelBlewUp(BridgeError):
@@ -55,3 +50,9 @@ class LedgerBusy(BridgeError):
 
 class ConfigurationError(ValueError):
     """A file or an argument is wrong; the message names the file and the entry."""
+
+
+def with_log(message: str, directory: Path | None, log_tail: str) -> str:
+    """The message, and what helps to find out more: a run directory and the last lines of its log."""
+    text = message if directory is None else f"{message} (run directory {directory})"
+    return f"{text}\nlast lines of its log:\n{log_tail.rstrip()}" if log_tail else text

@@ -27,7 +27,9 @@ MAX_RANK = 5
 HEADER_BYTES = 64
 LONGEST_TEXT = 2**24  # bytes that a model may say at once
 LONGEST_PATH = 4096  # bytes of a path that a model is asked to write or read
-TAG_WORDS = 8  # int32 record that each process shows at start: magic, version, role, instance, 0, 0, 0, 0
+TAG_WORDS = (
+    8  # int32 record that each process shows at start: magic, version, role, instance, process, 0, 0, 0
+)
 
 PROCESS_MODEL = 1
 PROCESS_SERVER = 2

@@ -331,6 +331,7 @@ class Session:
         """End a model that is not wanted: it is told why, and its exit code is not 0."""
         self._model.open = False
         self._model.transport.abort(reason)
+        self._shelf.close()
         atexit.unregister(self.stop)
 
     # --- with-block ---
@@ -347,7 +348,10 @@ class Session:
             return
         if self._model.interrupted:
             traceback.print_exception(kind, error, trace)
-        self.stop()
+        if self.independent and is_failure(error) and not self.lost:
+            self.dismiss(f"the server failed: {type(error).__name__}: {error}")
+        else:
+            self.stop()
 
     # --- helpers ---
 
@@ -388,3 +392,8 @@ def _checked_out(wire: WireField, out: np.ndarray) -> np.ndarray:
             f"got shape {out.shape} and dtype {out.dtype}"
         )
     return out
+
+
+def is_failure(error: BaseException | None) -> bool:
+    """Does a program fail that leaves a with-block in this way?"""
+    return error is not None and not (isinstance(error, SystemExit) and error.code in (0, None))

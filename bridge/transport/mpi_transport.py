@@ -32,6 +32,8 @@ from bridge.protocol import (
     Header,
 )
 from bridge.transport.base import Window
+from bridge.transport.neighbour import patience
+from bridge.transport.siblings import Siblings, siblings
 
 # How a wait grows patient: seconds since it began, then seconds of sleep. In the middle of an exchange the model is
 # at work on it, and messages need both sides to move: no sleep.
@@ -55,9 +57,9 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
     world = MPI.COMM_WORLD
     _abort_on_uncaught_exception(MPI)
     tags = np.zeros((world.size, TAG_WORDS), dtype=np.int32)
-    tags[world.rank, :4] = MAGIC, VERSION, PROCESS_SERVER, -1
+    tags[world.rank, :5] = MAGIC, VERSION, PROCESS_SERVER, -1, os.getpid()
     request = world.Iallgather(MPI.IN_PLACE, tags)
-    _Waiter(timeout).wait(
+    _Waiter(timeout, lambda: None).wait(
         request.Test, "the other programs of the MPI job to call bridge_open", lambda: False
     )
     for rank in range(world.size):
@@ -77,20 +79,23 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
     private = world.Dup()
     world.Split(MPI.UNDEFINED, world.rank)
     ranks = {label: [r for r in range(world.size) if tags[r, 3] == label] for label in labels}
-    _raise_when_terminated()
-    return [MpiTransport(private, label, ranks[label], timeout) for label in labels]
+    processes = {label: [int(tags[rank, 4]) for rank in ranks[label]] for label in labels}
+    job = siblings(processes, patience())
+    _raise_when_terminated(job)
+    return [MpiTransport(private, label, ranks[label], timeout, job) for label in labels]
 
 
 class MpiTransport:
     """Transport to the ranks of one model instance in the same MPI job."""
 
-    def __init__(self, comm: Any, instance: int, peers: list[int], timeout: float) -> None:
+    def __init__(self, comm: Any, instance: int, peers: list[int], timeout: float, job: Siblings) -> None:
         from mpi4py import MPI
 
         self.ranks = len(peers)
         self.instance = instance
         self.independent = False  # whatever dies, the launcher ends the whole job
-        self._waiter = _Waiter(timeout)
+        self._job = job
+        self._waiter = _Waiter(timeout, job.look)
         self._mpi = MPI
         self._comm = comm
         self._peers = peers
@@ -124,21 +129,21 @@ class MpiTransport:
         self._begin(self._comm.Irecv(self._buffer(window), self._peers[rank], MPI_TAG_PAYLOAD))
 
     def next_answer(self) -> tuple[int, Header]:
-        self._waiter.wait(self._answer_is_here, "an answer of the model", self._transferring)
+        self._wait(self._answer_is_here, "an answer of the model", self._transferring)
         return self._taken_answer()
 
     def poll(self) -> tuple[int, Header] | None:
         return self._taken_answer() if self._answer_is_here() else None
 
     def rest(self, seconds: float) -> None:
-        self._waiter.check_launcher()
+        self._waiter.look_around()
         if seconds < _FIRST_SLEEP or self._transferring():
             os.sched_yield()
         else:
             time.sleep(min(seconds, _LONGEST_SLEEP))
 
     def finish(self) -> None:
-        self._waiter.wait(self._all_is_done, "a field to be exchanged with the model", lambda: True)
+        self._wait(self._all_is_done, "a field to be exchanged with the model", lambda: True)
 
     def abort(self, reason: str) -> None:
         sys.stderr.write(f"nemo-bridge: {reason}; ending the MPI job\n")
@@ -152,6 +157,14 @@ class MpiTransport:
         for datatype in self._types.values():
             datatype.Free()
         self._types.clear()
+
+    def _wait(self, done: Callable[[], bool], what: str, exchanging: Callable[[], bool]) -> None:
+        try:
+            self._waiter.wait(done, what, exchanging)
+        except _InVain as silence:
+            raise PeerTimeout(
+                self._job.with_log(f"instance {self.instance}: {silence}", self.instance)
+            ) from None
 
     def _taken_answer(self) -> tuple[int, Header]:
         rank = self._next
@@ -199,11 +212,16 @@ class MpiTransport:
         return self._types[key]
 
 
+class _InVain(PeerTimeout):
+    """A wait that was in vain; who it was for is known to others."""
+
+
 class _Waiter:
     """Waits without burning the core, and not longer than `timeout` seconds or than the launcher lives."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, look: Callable[[], None]) -> None:
         self.timeout = timeout
+        self._look = look
         self._launcher = os.getppid()
 
     def wait(self, done: Callable[[], bool], what: str, exchanging: Callable[[], bool]) -> None:
@@ -220,13 +238,14 @@ class _Waiter:
                 os.sched_yield()
                 continue
             if waited > self.timeout:
-                raise PeerTimeout(f"waited {self.timeout:g} s in vain for {what}")
-            self.check_launcher()
+                raise _InVain(f"waited {self.timeout:g} s in vain for {what}")
+            self.look_around()
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_SLEEP)
 
-    def check_launcher(self) -> None:
-        """ModelCrashed if mpirun is gone."""
+    def look_around(self) -> None:
+        """ModelCrashed if mpirun is gone; what `look` raises."""
+        self._look()
         if os.getppid() != self._launcher:
             raise ModelCrashed("the launcher of the MPI job is gone")
 
@@ -254,12 +273,12 @@ def _abort_on_uncaught_exception(mpi: Any) -> None:
     sys.excepthook = hook
 
 
-def _raise_when_terminated() -> None:
+def _raise_when_terminated(job: Siblings) -> None:
     """When a process of the job dies, mpirun sends SIGTERM to the others: say so as ModelCrashed."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise ModelCrashed(
+        raise job.crash(
             "the launcher ended the job (SIGTERM): it was interrupted, or a process of the model died"
         )
 

@@ -8,6 +8,10 @@ import socket
 from enum import Enum
 from pathlib import Path
 
+#: environment variable: seconds without a sign of life after which a peer counts as lost, for server and model
+PATIENCE = "NEMO_BRIDGE_PATIENCE"
+DEFAULT_PATIENCE = 20.0
+
 
 class Life(Enum):
     """What the system says of a process."""
@@ -36,12 +40,30 @@ def life_of(process: int, place: str) -> Life:
     if place != own_place() or process <= 0:
         return Life.UNKNOWN
     try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        state = _stat(process)[0]
     except (OSError, IndexError):
         return Life.GONE
     if state in "ZX":
         return Life.GONE
     return Life.STOPPED if state in "Tt" else Life.RUNNING
+
+
+def parent_of(process: int) -> int:
+    """Process id of the parent of a process of this place; 0 if there is no such process."""
+    try:
+        return int(_stat(process)[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _stat(process: int) -> list[str]:
+    """What the system says of a process, after its name: state, parent, …"""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+
+
+def patience() -> float:
+    """Seconds without a sign of life after which a peer counts as lost."""
+    return float(os.environ.get(PATIENCE, DEFAULT_PATIENCE))
 
 
 def end(process: int, place: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from bridge.errors import BridgeError, ModelCrashed, PeerTimeout, ProtocolError
+from bridge.errors import BridgeError, ModelCrashed, PeerTimeout, ProtocolError, with_log
 from bridge.protocol import HEADER_BYTES, Header
 from bridge.transport import neighbour
 from bridge.transport.base import Window
@@ -210,7 +210,8 @@ class ZmqTransport:
                 self._beat()
             self._judge()
             if time.monotonic() - start > self.timeout:
-                raise PeerTimeout(f"instance {self.instance}: waited {self.timeout:g} s in vain for {what}")
+                waited = f"instance {self.instance}: waited {self.timeout:g} s in vain for {what}"
+                raise PeerTimeout(self._with_log(waited))
 
     def _beat(self) -> None:
         """A sign of life to each rank now and then, and at once when some connection broke: whose was it?"""
@@ -253,20 +254,22 @@ class ZmqTransport:
         self._fail(self._crashed(f"the model has ended or died: {names}"))
 
     def _out_of_reach(self, member: Rank) -> BridgeError:
-        silent = f"no sign of life from {member.name}"
-        if member.life is Life.STOPPED:
-            return PeerTimeout(f"{silent}: its process is stopped (suspended by a signal)")
-        if member.life is Life.RUNNING:
-            return PeerTimeout(f"{silent}: its process runs, but the connection is lost")
-        return PeerTimeout(f"{silent}: it has died, or the network is down")
+        reason = {
+            Life.STOPPED: "its process is stopped (suspended by a signal)",
+            Life.RUNNING: "its process runs, but the connection is lost",
+        }.get(member.life, "it has died, or the network is down")
+        return PeerTimeout(self._with_log(f"no sign of life from {member.name}: {reason}"))
 
     def _crashed(self, message: str) -> ModelCrashed:
-        """With the run directory and the end of the log, where they are on this machine."""
+        return ModelCrashed(self._with_log(message))
+
+    def _with_log(self, message: str) -> str:
+        """The message with the run directory, and the end of the log where it is on this machine."""
         who = self.members[0].introduction
         directory = Path(who.directory)
         if who.place != neighbour.own_place() or not directory.is_dir():
-            return ModelCrashed(f"{message} (it ran in {who.directory} on {who.host})")
-        return ModelCrashed(message, directory, log_tail(directory))
+            return f"{message} (it ran in {who.directory} on {who.host})"
+        return with_log(message, directory, log_tail(directory))
 
     def _fail(self, error: BridgeError) -> NoReturn:
         """The instance is lost: see that nothing of it stays behind, and raise."""

@@ -23,6 +23,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from bridge.errors import BridgeError, ConfigurationError, PeerTimeout, ProtocolError
 from bridge.transport import keys as key_files
+from bridge.transport import neighbour
 from bridge.transport.envelope import (
     LARGEST_BODY,
     Envelope,
@@ -33,10 +34,6 @@ from bridge.transport.envelope import (
 )
 from bridge.transport.neighbour import own_place
 from bridge.transport.zmq_instance import Rank, ZmqTransport
-
-#: environment variable: seconds without a sign of life after which a peer counts as lost, for server and model
-PATIENCE = "NEMO_BRIDGE_PATIENCE"
-DEFAULT_PATIENCE = 20.0
 
 _QUEUE = 1024  # messages to one rank, beats included; counted ones are never more than a window
 _BEAT_INTERVAL = 1000  # ms
@@ -81,7 +78,7 @@ class Endpoint:
                 f"{endpoint} can be reached from other machines (ipc and tcp to 127.0.0.1 cannot): "
                 f"make keys with `nemo-bridge keys`, and give their directory here or in {key_files.KEYS}"
             )
-        self.patience = patience or float(os.environ.get(PATIENCE, DEFAULT_PATIENCE))
+        self.patience = patience or neighbour.patience()
         self._live: dict[int, ZmqTransport] = {}
         self._arriving: dict[int, dict[int, Rank]] = {}
         self._ranks: dict[bytes, Rank] = {}

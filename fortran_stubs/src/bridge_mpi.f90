@@ -9,6 +9,7 @@ module bridge_mpi
         MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_ORDER_FORTRAN, &
         MPI_STATUS_IGNORE, MPI_Wtime
     use bridge_kinds, only: error_unit, int32, int64, message_length, real64
+    use bridge_process, only: own_process
     use bridge_protocol, only: header_from_words, header_to_words, header_words, message_header, &
         mpi_tag_answer, mpi_tag_payload, mpi_tag_request, process_model, process_server, &
         protocol_magic, protocol_version, tag_words
@@ -130,6 +131,7 @@ contains
         tag(2) = protocol_version
         tag(3) = process_model
         tag(4) = int(instance, int32)
+        tag(5) = int(own_process(), int32)
     end function own_tag
 
     !> Which model instance this rank belongs to: the program's number on the command line, or the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +177,19 @@ def make_meeting() -> Callable[..., SeparateJobs]:
 def meet(jobs: CoupledJobs) -> Callable[..., SeparateJobs]:
     """`meet("ipc")` or `meet("tcp", NAME="value")`: two jobs and where they meet; settings of both."""
     return partial(meeting, jobs)
+
+
+@pytest.fixture
+def fault() -> Callable[..., None]:
+    """`fault(case, way, message, ended)`: a row for docs/faults.md, in the file that scripts/fault_table.py names."""
+
+    def row(case: str, way: str, message: str, ended: Any) -> None:
+        codes = [ended.code] if hasattr(ended, "code") else [ended.server, ended.model]
+        if file := os.environ.get("NEMO_BRIDGE_FAULTS"):
+            with open(file, "a") as stream:
+                stream.write(json.dumps([case, way, message, codes, ended.seconds]) + "\n")
+
+    return row
 
 
 @pytest.fixture

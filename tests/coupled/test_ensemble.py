@@ -190,11 +190,14 @@ def test_instances_of_one_job_give_the_bits_of_one(in_one_job, one_after_the_oth
         assert results.outcomes[4][0] == "blew up"
 
 
-def test_instances_that_differ_are_refused(in_one_job) -> None:
+@pytest.mark.fault
+def test_instances_that_differ_are_refused(in_one_job, fault) -> None:
     sizes = (("0", "24", "16"), ("0", "12", "16"))
     ended, _ = in_one_job(TOGETHER, "shallow_water", 1, 1, arguments=lambda number: sizes[number])
     assert ended.code == 1
-    assert "instance 2 has another grid than instance 1" in ended.output
+    said = next(line for line in ended.output.splitlines() if line.startswith("ValueError"))
+    assert "instance 2 has another grid than instance 1" in said
+    fault("wrong grid: instances of an ensemble", "MPI", said, ended)
 
 
 # --- jobs of their own --------------------------------------------------------------------------------------
@@ -275,14 +278,16 @@ def undisturbed(make_jobs, tmp_path_factory) -> Results:
     return Results(directory)
 
 
-def test_killed_instance_costs_no_run(apart, processes, undisturbed: Results) -> None:
+@pytest.mark.fault
+def test_killed_instance_costs_no_run(apart, processes, undisturbed: Results, fault) -> None:
     server, victim, survivor = apart.server(2), apart.model(0), apart.model(1)
     wait_for(server, "ended 2")
     os.kill(processes(victim, "shallow_water")[-1], signal.SIGKILL)
     ends = [apart.ended(job) for job in (server, victim, survivor)]
     assert ends[0].code == 0 and ends[2].code == 0, ends
     assert ends[1].code != 0
-    assert "lost instance 0" in ends[0].output
+    said = next(line for line in ends[0].output.splitlines() if "lost instance 0" in line)
+    fault("an ensemble's instance killed (-9); its run is made again", "ZMQ", said, ends[0])
     Results(apart.directory).assert_same_bits_as(undisturbed)
 
 

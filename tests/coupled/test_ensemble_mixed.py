@@ -166,7 +166,8 @@ def wait_for(job, *texts: str) -> str:
     pytest.fail(f"the server ended before it said all of {texts}; it said:\n{so_far}")
 
 
-def test_newcomer_takes_the_place_of_its_own_kind_only(meet, processes, in_one_job: Results) -> None:
+@pytest.mark.fault
+def test_newcomer_takes_the_place_of_its_own_kind_only(meet, processes, in_one_job: Results, fault) -> None:
     pair = meet("ipc", NEMO_BRIDGE_PATIENCE="6")
     jobs, settings = pair.jobs, {"NEMO_BRIDGE_ENDPOINT": pair.endpoint} | pair.environment
     parts = programs(jobs, jobs.directory, (2, 0, 1, 0, 2))
@@ -195,6 +196,7 @@ def test_newcomer_takes_the_place_of_its_own_kind_only(meet, processes, in_one_j
     assert sorted(results.said["kinds"].values()) == [1, 1, 2]
     assert results.said["foreign kind"][0] == "ValueError"
     results.assert_same_bits_as(in_one_job)
+    fault("wrong grid: a newcomer to an ensemble; the others go on", "ZMQ", said, refused)
 
 
 LABELS = """

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,28 +11,6 @@ import sys
 from bridge import Recording, errors
 from bridge.session import Session
 """
-
-# A run that takes minutes; "running" on standard output once it is under way.
-LONG_RUN = (
-    OPEN
-    + """
-with Session.over_mpi(timeout=60) as session:
-    start = session.snapshot()
-    session.run({"namsw": {"rn_pause": 0.02}}, start, 10, Recording(("zos",), 1))
-    print("running", flush=True)
-    session.run({"namsw": {"rn_pause": 0.05}}, start, 10000, Recording(("zos",), 1))
-"""
-)
-
-
-def wait_until_running(job: subprocess.Popen[str]) -> None:
-    """Return when the server says that the long run is under way."""
-    assert job.stdout is not None
-    for line in job.stdout:
-        if "running" in line:
-            time.sleep(0.5)
-            return
-    pytest.fail("the job ended before the run began")
 
 
 def test_crashed_model_raises_in_the_server_and_fails_the_job(jobs) -> None:
@@ -97,7 +71,7 @@ with Session.over_mpi(timeout=60) as session:
     )
     ended = jobs.run(script)
     assert ended.code != 0
-    assert "PeerTimeout: waited 2 s in vain" in ended.output
+    assert "PeerTimeout: instance 1: waited 2 s in vain" in ended.output
 
 
 def test_slow_model_that_reports_progress_is_no_timeout(jobs) -> None:
@@ -113,30 +87,6 @@ with Session.over_mpi(timeout=60) as session:
     ended = jobs.run(script)
     assert ended.code == 0, ended.output
     assert "COMPLETED" in ended.output
-
-
-@pytest.mark.parametrize("victim", ["server", "model", "mpirun"])
-def test_killed_process_takes_the_job_with_it(jobs, processes, victim: str) -> None:
-    with jobs.started(LONG_RUN) as job:
-        wait_until_running(job)
-        if victim == "mpirun":
-            target = job.pid
-        else:
-            target = processes(job, "server.py" if victim == "server" else "shallow_water")[-1]
-        os.kill(target, signal.SIGKILL)
-        ended = jobs.ended(job)  # fails unless all processes are gone a few seconds later
-    assert ended.code != 0, ended.output
-
-
-def test_other_protocol_version_is_refused_on_both_sides(jobs) -> None:
-    script = (
-        "import bridge.transport.mpi_transport as t\nt.VERSION = 99\n"
-        + OPEN
-        + "Session.over_mpi(timeout=60)\n"
-    )
-    ended = jobs.run(script)
-    assert ended.code != 0
-    assert "protocol version" in ended.output and "99" in ended.output
 
 
 def test_job_without_a_model_is_refused(jobs) -> None:

@@ -132,9 +132,20 @@ def test_short_loss_of_the_network_changes_no_bit(through, bad: dict) -> None:
         assert np.array_equal(values, results[name]), name
 
 
-def test_long_loss_of_the_network_ends_both_sides(through) -> None:
-    server, model, _, _ = through(patience=4, cuts=(9_000_000,), pause=600.0)
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("case", "bad"),
+    [
+        ("half-written message: the line is cut inside of it, for good", {"pause": 600.0}),
+        ("network stalls for good (patience 4 s)", {"stall": 600.0}),
+    ],
+    ids=["cut", "stalled"],
+)
+def test_long_loss_of_the_network_ends_both_sides(through, fault, case: str, bad: dict) -> None:
+    server, model, _, _ = through(patience=4, cuts=(9_000_000,), **bad)
     assert server.code == 1 and model.code != 0, server.output + model.output
     # Each side waits equally long: either the server sees it first, or the model and the server its end.
     assert "no sign of life from" in server.output + model.output
     assert "of 2 of instance 0" in server.output
+    said = next(line for line in (server.output + model.output).splitlines() if "no sign of life" in line)
+    fault(case, "ZMQ", said.strip(), server)

@@ -34,16 +34,9 @@ def make_keys(directory: Path) -> Path:
     return directory
 
 
-def test_other_protocol_version_is_refused_on_both_sides(meet) -> None:
-    script = f"import bridge.transport.envelope as e\ne.VERSION = 99\n{OPEN}Session.over_zmq(endpoint, timeout=60)\n"
-    server, model = meet("ipc").run(script)
-    assert server.code == 1 and model.code != 0
-    for end in (server, model):
-        assert "the model speaks protocol version 1, this server speaks 99" in end.output
-
-
+@pytest.mark.fault
 @pytest.mark.parametrize("way", ["ipc", "tcp"])
-def test_second_server_at_an_endpoint_is_refused(meet, way: str) -> None:
+def test_second_server_at_an_endpoint_is_refused(meet, fault, way: str) -> None:
     pair = meet(way)
     with pair.server(ONE_RUN) as first:
         assert first.stdout is not None and "listening" in first.stdout.readline()
@@ -55,15 +48,7 @@ def test_second_server_at_an_endpoint_is_refused(meet, way: str) -> None:
     assert refused.code == 1
     assert f"{pair.endpoint} is in use: another server listens there" in refused.output
     assert [end.code for end in ends] == [0, 0] and "step 3" in ends[0].output
-
-
-def test_tiles_that_overlap_are_refused(meet) -> None:
-    server, model = meet("ipc").run(
-        f"{OPEN}Session.over_zmq(endpoint, timeout=60)\n", 2, "registry_model", ("overlap",)
-    )
-    assert server.code == 1 and model.code != 0
-    assert "ProtocolError: cell (j, i) = (0, 0) belongs to 2 ranks" in server.output
-    assert "the server gave up" in model.output and "belongs to 2 ranks" in model.output
+    fault(f"two servers ({way}); the first goes on", "ZMQ", refused.output.splitlines()[-1], refused)
 
 
 def test_second_model_with_the_same_label_is_refused(meet) -> None:
