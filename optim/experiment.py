@@ -395,7 +395,7 @@ def spin_up(
     key = run_key(
         executable=identity.executable,
         namelist=identity.namelist,
-        snapshot=start,
+        snapshot=identity.start or start,
         params=experiment.fixed,
         steps=steps,
         recording=recording,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigurationError
 from bridge.ledger import Ledger
+from bridge.ledger_key import content_hash
 from bridge.models.nemo import namelists, run_directory, switches
 from bridge.namelist import Namelist
 from bridge.protocol import Role
@@ -32,7 +33,8 @@ def prepare(
     identity = Identity(
         executable=run_directory.executable(_path(experiment, "executable")),
         namelist=known.groups,
-        forcing=run_directory.input_files(source, known),
+        forcing=[run_directory.input_files(source, known), run_directory.files_elsewhere(source, known)],
+        start=_recipe(experiment, session),
     )
     if isinstance(session, RelaunchedModel):
         progress("some parameters take effect at the start of a run only: NEMO is started anew for each run")
@@ -44,6 +46,17 @@ def prepare(
     _check_switches(known, session, progress)
     snapshot = spin_up(experiment, session, identity, directory, progress)
     return Setting(model=session, snapshot=snapshot, identity=identity, ledger=ledger)
+
+
+def _recipe(experiment: Experiment, session: Session | RelaunchedModel) -> str:
+    """What the window's initial state is made by, besides the program, its namelist and its files.
+
+    Its bytes would not do: NEMO's arrays have cells that it never writes, which hold something else at every start.
+    """
+    relaunched = isinstance(session, RelaunchedModel)
+    ranks = session.ranks if relaunched else len(session.registration.decomposition.tiles)
+    window = experiment.window
+    return content_hash([ranks, relaunched, window.spinup_days, experiment.fixed])
 
 
 def _path(experiment: Experiment, entry: str) -> Path:

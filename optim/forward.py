@@ -34,12 +34,14 @@ class Window:
 class Identity:
     """What else a run's result depends on, for the ledger: the program, its namelist, its input files.
 
-    Each as `bridge.ledger_key.run_key` takes it (a file counts by its bytes).
+    Each as `bridge.ledger_key.run_key` takes it (a file counts by its bytes). `start` is the recipe of the initial
+    state where its content is not the same at every start of the model; without it the snapshot's own id counts.
     """
 
     executable: str | Path
     namelist: Any = ""
     forcing: Any = None
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Forward:
         return run_key(
             executable=self.identity.executable,
             namelist=self.identity.namelist,
-            snapshot=self.window.snapshot,
+            snapshot=self.identity.start or self.window.snapshot,
             params=self.params(x),
             steps=self.window.steps,
             recording=self.window.recording,

@@ -88,3 +88,19 @@ def test_wrong_names_directories_and_programs_are_named(source: Path, tmp_path: 
     with pytest.raises(ConfigurationError, match="nemo install"):
         run_directory.executable(source / "namelist_cfg")
     assert run_directory.executable(source / "nemo") == (source / "nemo").resolve()
+
+
+def test_files_that_are_read_elsewhere_are_found(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "forcing"
+    folder.mkdir()
+    for name in ("runoff_y0001.nc", "runoff_y0002.nc", "other.nc", "GYRE_00000041_restart.nc"):
+        (folder / name).write_text(name)
+    known = run_directory.read_namelist(source)
+    assert run_directory.files_elsewhere(source, known) == []
+    known.groups["namsbc_rnf"] = {"cn_dir": f"{folder}/", "sn_rnf": ["runoff", -1.0, "sorunoff"]}
+    known.groups["namrun"]["cn_ocerst_indir"] = "../forcing"
+    found = run_directory.files_elsewhere(source, known)
+    names = ["GYRE_00000041_restart.nc", "runoff_y0001.nc", "runoff_y0002.nc"]
+    assert [Path(path).name for path, _, _ in found] == names
+    (folder / "runoff_y0002.nc").write_text("longer than before")
+    assert run_directory.files_elsewhere(source, known) != found

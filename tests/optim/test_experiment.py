@@ -10,6 +10,7 @@ from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.ledger import Ledger
 from optim.experiment import Setting, conduct, gradient_check
 from optim.experiment_file import from_dict, read
+from optim.forward import Identity
 from optim.refine import RefineSettings
 from optim.report.result import RunResult
 
@@ -134,6 +135,26 @@ def test_resumed_experiment_gives_the_same_result_without_a_new_run(
     second, again = job("ledger")
     assert calls > 0 and again == 0
     assert [p.tuned for p in first.parameters] == [p.tuned for p in second.parameters]
+
+
+def test_initial_state_with_a_recipe_is_known_by_it_and_not_by_its_content(
+    experiment, lorenz, step_surrogate, tmp_path
+) -> None:
+    def new_runs(content: str, recipe: str) -> int:
+        with Ledger(tmp_path / "ledger") as ledger:
+            identity = Identity("model", start=recipe)
+            setting = setting_of(lorenz, step_surrogate, ledger=ledger, identity=identity)
+            setting = replace(setting, snapshot=replace(setting.snapshot, id=content))
+            setting.model.calls = 0
+            conduct(experiment, setting)
+            return setting.model.calls
+
+    assert new_runs("content", "recipe") > 0
+    assert new_runs("content at another start", "recipe") == 0
+    assert new_runs("content", "another recipe") > 0
+    assert new_runs("content", "") > 0  # without a recipe: by content
+    assert new_runs("content", "") == 0
+    assert new_runs("content at another start", "") > 0
 
 
 def test_refinement_ends_at_the_minimum_and_is_counted(experiment, lorenz, step_surrogate) -> None:

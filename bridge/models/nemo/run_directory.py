@@ -7,6 +7,7 @@ into the user's directory. `namelist_cfg` is a copy in which entries may be chan
 from __future__ import annotations
 
 import fnmatch
+import glob
 import io
 import os
 import shutil
@@ -98,6 +99,28 @@ def input_files(directory: Path, known: Namelist) -> list[Path]:
         if path.is_file() and path.name != CONFIGURATION and not program and (needed or not wrote):
             found.append(path)
     return found
+
+
+def files_elsewhere(directory: Path, known: Namelist) -> list[tuple[str, int, int]]:
+    """What a run reads in folders other than `directory`: restarts (cn_ocerst_indir), files named in sn_… (cn_dir).
+
+    By path, size in bytes and time of modification in ns: these may be many years of forcing.
+    """
+    found: set[Path] = set()
+    for entries in known.groups.values():
+        for entry, name in (("cn_ocerst_indir", "cn_ocerst_in"), ("cn_dir", "sn_")):
+            folder = (directory / str(entries.get(entry, "")).strip()).resolve()
+            if folder != directory.resolve():
+                for stem in _file_names(entries, name):
+                    found |= set(folder.glob(f"{glob.escape(stem)}*.nc"))
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(found)]
+
+
+def _file_names(entries: Mapping[str, Any], name: str) -> list[str]:
+    """The text of an entry, or the first one of each structure whose name begins so."""
+    values = [value for entry, value in entries.items() if entry.startswith(name)]
+    texts = [value[0] if isinstance(value, list) and value else value for value in values]
+    return [text.strip() for text in texts if isinstance(text, str) and text.strip()]
 
 
 def executable(path: Path) -> Path:
