@@ -31,7 +31,7 @@ class Conversation:
         self.interrupted = False
         self.refusals: list[str] = []
         self._exchange = _Exchange(self)
-        self._requests: dict[tuple[Verb, int, int], bytes] = {}
+        self._requests: dict[tuple[bool, int, int], bytes] = {}  # is it a SET, number, rank
         self.registration: Registration = self._hello()
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
@@ -217,7 +217,7 @@ class Conversation:
 
     def _request(self, verb: Verb, wire: WireField, rank: int = 0) -> bytes:
         """The packed header that asks for a field or announces it to a rank; made once."""
-        key = (verb, wire.number, rank)
+        key = (verb == Verb.SET, wire.number, rank)
         if key not in self._requests:
             entry, tile = wire.entry, self._tile(rank, wire)
             shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape

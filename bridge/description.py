@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,12 @@ class Entry:
     units: str
     value: Any = None  # scalars: as the model started
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """numpy dtype of the values on the wire."""
         return DTYPES[self.dtype_code]
 
-    @property
+    @cached_property
     def tiled(self) -> bool:
         """On the horizontal grid: each rank holds a tile. Otherwise all ranks hold the whole."""
         return len(self.shape) >= 2

@@ -52,6 +52,7 @@ class Session:
         self._model = Conversation(transport)
         self._shelf = SnapshotShelf(self._model)
         self._grid: Grid | None = None
+        self._wires: dict[str, WireField] = {}
         self.registration = self._model.registration
         self.step = self._model.first_step
         #: values that a run has unless its `params` say otherwise: those at the start, then those `set`
@@ -151,7 +152,7 @@ class Session:
         Parameters set here are what later runs start from. A float32 array for a field of float64 travels as it is;
         the model widens it.
         """
-        prepared = [_as_sent(self.registration.entry(name, _WRITABLE), v) for name, v in values.items()]
+        prepared = [self._as_sent(self.registration.entry(name, _WRITABLE), v) for name, v in values.items()]
         self._model.put(prepared)
         for wire, array in prepared:
             if (entry := wire.entry).role is Role.PARAMETER:
@@ -167,12 +168,12 @@ class Session:
         change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
         entry = self.registration.entry(name)
-        wire = as_asked(entry, dtype, halo)
+        wire = as_asked(entry, dtype, halo) if halo or dtype is not None else self._as_it_is(entry)
         if dtype is not None and not wire.narrow:
             raise ValueError(
                 f"{name!r} always travels as {entry.dtype}: only fields of float64 can be narrowed"
             )
-        if halo < 0 or halo > min(self.registration.global_shape[:2]) or (halo and not entry.tiled):
+        if halo and (halo < 0 or halo > min(self.registration.global_shape[:2]) or not entry.tiled):
             raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
         array = _zeros(wire) if out is None else _checked_out(wire, out)
         self._model.fetch(wire, array)
@@ -363,15 +364,22 @@ class Session:
                 entry = self.registration.entry(f"{group}/{name}", (Role.PARAMETER,))
                 wanted[entry.name] = entry.as_python(WireField(entry).array(value))
         changed = {n: v for n, v in wanted.items() if not np.array_equal(v, self._in_model[n])}
-        self._model.put([_as_sent(self.registration.entries[n], v) for n, v in changed.items()])
+        self._model.put([self._as_sent(self.registration.entries[n], v) for n, v in changed.items()])
         self._in_model.update({n: np.copy(v) if isinstance(v, np.ndarray) else v for n, v in changed.items()})
 
+    def _as_sent(self, entry: Entry, value: Any) -> tuple[WireField, np.ndarray]:
+        """How a value travels, and its array: as float32 if that is what it is, though the field is of float64."""
+        if isinstance(value, np.ndarray) and value.dtype == np.float32 and can_be_narrow(entry):
+            wire = WireField(entry, narrow=True)
+        else:
+            wire = self._as_it_is(entry)
+        return wire, wire.array(value)
 
-def _as_sent(entry: Entry, value: Any) -> tuple[WireField, np.ndarray]:
-    """How a value travels, and its array: as float32 if that is what it is, though the field is of float64."""
-    narrow = isinstance(value, np.ndarray) and value.dtype == np.float32 and can_be_narrow(entry)
-    wire = WireField(entry, narrow)
-    return wire, wire.array(value)
+    def _as_it_is(self, entry: Entry) -> WireField:
+        """The entry as it travels unless something else is asked for; made once."""
+        if entry.name not in self._wires:
+            self._wires[entry.name] = WireField(entry)
+        return self._wires[entry.name]
 
 
 def _zeros(wire: WireField, *records: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,22 +24,22 @@ class WireField:
     narrow: bool = False
     halo: int = 0  # only of what lies on the grid
 
-    @property
+    @cached_property
     def number(self) -> int:
         """The entry's number in a list; negative when it is narrowed."""
         return -self.entry.number if self.narrow else self.entry.number
 
-    @property
+    @cached_property
     def dtype_code(self) -> int:
         """Code of what travels."""
         return _NARROW if self.narrow else self.entry.dtype_code
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """numpy dtype of what travels."""
         return DTYPES[self.dtype_code]
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the global array on this side, the halo included."""
         if not self.halo:

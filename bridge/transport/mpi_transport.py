@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bridge.decomposition import Tile
-from bridge.errors import ModelCrashed, PeerTimeout, ProtocolError
+from bridge.errors import ConfigurationError, ModelCrashed, PeerTimeout, ProtocolError
 from bridge.protocol import (
     HEADER_BYTES,
     MAGIC,
@@ -35,9 +35,12 @@ from bridge.transport.base import Window
 from bridge.transport.neighbour import patience
 from bridge.transport.siblings import Siblings, siblings
 
+#: environment variable of server and model: microseconds for which a wait keeps the core before it yields it
+SPIN = "NEMO_BRIDGE_SPIN"
+DEFAULT_SPIN = 150.0
+
 # How a wait grows patient: seconds since it began, then seconds of sleep. In the middle of an exchange the model is
 # at work on it, and messages need both sides to move: no sleep.
-_SPIN = 150e-6
 _IDLE_YIELD = 2e-3
 _EXCHANGE_YIELD = 0.5
 _FIRST_SLEEP = 20e-6
@@ -99,7 +102,7 @@ class MpiTransport:
         self._mpi = MPI
         self._comm = comm
         self._peers = peers
-        self._types: dict[tuple[int, ...], Any] = {}
+        self._types: dict[tuple[tuple[int, ...], int, Tile], Any] = {}
         self._pending: list[Any] = []
         self._buffers = [bytearray(HEADER_BYTES) for _ in peers]
         self._answers = [
@@ -201,7 +204,7 @@ class MpiTransport:
         return [array, 1, self._subarray(array.shape, array.itemsize, tile)]
 
     def _subarray(self, shape: tuple[int, ...], itemsize: int, tile: Tile) -> Any:
-        key = (*shape, itemsize, tile.i, tile.j, tile.ni, tile.nj)
+        key = (shape, itemsize, tile)
         if key not in self._types:
             words = itemsize // 4
             self._types[key] = self._mpi.INTEGER.Create_subarray(
@@ -223,6 +226,7 @@ class _Waiter:
         self.timeout = timeout
         self._look = look
         self._launcher = os.getppid()
+        self._spin = spin_seconds()
 
     def wait(self, done: Callable[[], bool], what: str, exchanging: Callable[[], bool]) -> None:
         """Call `done` until it says so; PeerTimeout or ModelCrashed if it never does. `exchanging`: is it at work?"""
@@ -232,7 +236,7 @@ class _Waiter:
         pause = _FIRST_SLEEP
         while not done():
             waited = time.perf_counter() - start
-            if waited < _SPIN:
+            if waited < self._spin:
                 continue
             if waited < (_EXCHANGE_YIELD if exchanging() else _IDLE_YIELD):
                 os.sched_yield()
@@ -248,6 +252,15 @@ class _Waiter:
         self._look()
         if os.getppid() != self._launcher:
             raise ModelCrashed("the launcher of the MPI job is gone")
+
+
+def spin_seconds() -> float:
+    """How long a wait keeps the core, from NEMO_BRIDGE_SPIN; ConfigurationError if that is no number."""
+    text = os.environ.get(SPIN, "")
+    try:
+        return 1e-6 * float(text or DEFAULT_SPIN)
+    except ValueError as error:
+        raise ConfigurationError(f"{SPIN} should be a number of microseconds, got {text!r}") from error
 
 
 def _end_job(mpi: Any) -> None:

@@ -20,10 +20,10 @@ module bridge_mpi
     public :: mpi_link, link_open, link_close, split_job, send_header, receive_header, start_send
     public :: start_receive, finish, largest_of_ranks, give_up, seconds_now, make_block, free_block
 
-    ! How a wait grows patient, in seconds since it began and in microseconds of sleep. In the
-    ! middle of an exchange the other side is at work on it, and messages need both sides to move:
-    ! no sleep then.
-    real(real64), parameter :: spin_time = 150.0e-6_real64
+    ! How a wait grows patient, in seconds since it began and in microseconds of sleep: it spins
+    ! (NEMO_BRIDGE_SPIN, in microseconds), yields the core, sleeps. In the middle of an exchange the
+    ! other side is at work on it, and messages need both sides to move: no sleep then.
+    real(real64), parameter :: default_spin = 150.0e-6_real64
     real(real64), parameter :: idle_yield_time = 2.0e-3_real64
     real(real64), parameter :: exchange_yield_time = 0.5_real64
     integer, parameter :: longest_sleep = 1000
@@ -40,6 +40,7 @@ module bridge_mpi
         integer :: instance = 0
         integer :: parent = 0              !! process id of the launcher
         real(real64) :: timeout = 300.0_real64  !! s of silence in the middle of an exchange
+        real(real64) :: spin = default_spin     !! s for which a wait keeps the core
         integer(int32) :: outgoing(header_words) = 0
     end type mpi_link
 
@@ -107,7 +108,21 @@ contains
         link%parent = parent_process()
         link%timeout = timeout
         link%instance = instance_label()
+        call read_spin(link)
     end subroutine describe_self
+
+    !> NEMO_BRIDGE_SPIN, in microseconds.
+    subroutine read_spin(link)
+        type(mpi_link), intent(inout) :: link
+        character(32) :: text
+        integer :: length, status
+        call get_environment_variable("NEMO_BRIDGE_SPIN", text, length, status)
+        if (status /= 0 .or. length == 0) return
+        read (text, *, iostat=status) link%spin
+        link%spin = 1.0e-6_real64*link%spin
+        if (status /= 0) call give_up(link, "NEMO_BRIDGE_SPIN should be a number of "// &
+            "microseconds, got '"//trim(text)//"'")
+    end subroutine read_spin
 
     !> One communicator for the model, and a private copy of it. Collective over `comm_in`.
     subroutine split_by_instance(link, comm_in, comm_model)
@@ -283,7 +298,7 @@ contains
             call MPI_Test(request, done, MPI_STATUS_IGNORE, ierr)
             if (done) return
             waited = MPI_Wtime() - start
-            if (waited < spin_time) cycle
+            if (waited < link%spin) cycle
             if (waited < yield_time) then
                 call yield_core()
                 cycle
