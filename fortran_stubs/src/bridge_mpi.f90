@@ -9,7 +9,7 @@ module bridge_mpi
         MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_ORDER_FORTRAN, &
         MPI_STATUS_IGNORE, MPI_Wtime
     use bridge_kinds, only: error_unit, int32, int64, message_length, real64
-    use bridge_process, only: own_process
+    use bridge_process, only: own_process, patience_wanted, sibling_is_stopped
     use bridge_protocol, only: header_from_words, header_to_words, header_words, message_header, &
         mpi_tag_answer, mpi_tag_payload, mpi_tag_request, process_model, process_server, &
         protocol_magic, protocol_version, tag_words
@@ -39,6 +39,8 @@ module bridge_mpi
         integer :: size = 1                !! ranks of the model
         integer :: instance = 0
         integer :: parent = 0              !! process id of the launcher
+        integer :: server_process = 0      !! of the server, where it has told
+        real(real64) :: patience = 0       !! s without a sign of life of the server
         real(real64) :: timeout = 300.0_real64  !! s of silence in the middle of an exchange
         real(real64) :: spin = default_spin     !! s for which a wait keeps the core
         integer(int32) :: outgoing(header_words) = 0
@@ -79,6 +81,7 @@ contains
             if (tags(3, i) == process_server) then
                 servers = servers + 1
                 link%server = i - 1
+                link%server_process = int(tags(5, i))
             end if
         end do
         if (servers > 1) message = "more than one process of the job is a server: start one"
@@ -107,6 +110,7 @@ contains
         real(real64), intent(in) :: timeout  !! s
         link%parent = parent_process()
         link%timeout = timeout
+        link%patience = patience_wanted()
         link%instance = instance_label()
         call read_spin(link)
     end subroutine describe_self
@@ -285,13 +289,14 @@ contains
         real(real64), intent(in) :: timeout  !! s; negative: for ever, the other side may be idle
         character(*), intent(in) :: what     !! what we wait for, for the error message
         integer :: ierr, nap
-        real(real64) :: start, waited, looked, yield_time
+        real(real64) :: start, waited, looked, stopped, yield_time
         logical :: done
 
         call MPI_Test(request, done, MPI_STATUS_IGNORE, ierr)
         if (done) return
         start = MPI_Wtime()
         looked = 0
+        stopped = 0
         nap = 20
         yield_time = merge(idle_yield_time, exchange_yield_time, timeout < 0)
         do
@@ -304,6 +309,14 @@ contains
                 cycle
             end if
             if (waited > looked + look_around) then
+                if (sibling_is_stopped(link%server_process, link%parent)) then
+                    ! A look that comes late was late because we were stopped as well.
+                    stopped = stopped + min(waited - looked, 2*look_around)
+                else
+                    stopped = 0
+                end if
+                if (stopped > link%patience) call give_up(link, &
+                    "no sign of life from the server: its process is stopped")
                 looked = waited
                 if (parent_process() /= link%parent) call give_up(link, "the launcher is gone")
                 if (timeout >= 0 .and. waited > timeout) then

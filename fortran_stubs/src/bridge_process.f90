@@ -1,11 +1,15 @@
-!> Who and where this process is, and whether another one on the same machine still lives.
+!> Who and where this process is, whether another one on the same machine still lives, and how long
+!> to wait for a sign of that.
 module bridge_process
     use, intrinsic :: iso_c_binding, only: c_char, c_int, c_long, c_null_char, c_size_t
+    use bridge_kinds, only: real64
     implicit none
     private
 
-    public :: own_process, own_place, own_directory, process_is_gone
+    public :: own_process, own_place, own_directory, process_is_gone, sibling_is_stopped
+    public :: patience_wanted
 
+    real(real64), parameter :: default_patience = 20.0_real64  !! s
     integer, parameter :: longest_text = 1024
 
     interface
@@ -92,17 +96,53 @@ contains
     function process_is_gone(process) result(gone)
         integer, intent(in) :: process
         logical :: gone
+        character :: state
+        integer :: parent
+        call look_up(process, state, parent)
+        gone = scan(state, " ZX") > 0
+    end function process_is_gone
+
+    !> Is a process stopped, which our own launcher has started on this machine?
+    function sibling_is_stopped(process, launcher) result(stopped)
+        integer, intent(in) :: process, launcher
+        logical :: stopped
+        character :: state
+        integer :: parent
+        call look_up(process, state, parent)
+        stopped = state == "T" .and. parent == launcher
+    end function sibling_is_stopped
+
+    !> What the system says of a process of this place: a letter (blank: there is none), its parent.
+    subroutine look_up(process, state, parent)
+        integer, intent(in) :: process
+        character, intent(out) :: state
+        integer, intent(out) :: parent
         character(64) :: path
         character(len=longest_text) :: line
         integer :: unit, code, place
 
+        state = " "
+        parent = 0
         write (path, "(a, i0, a)") "/proc/", process, "/stat"
         open (newunit=unit, file=trim(path), action="read", status="old", iostat=code)
-        gone = code /= 0
-        if (gone) return
+        if (code /= 0) return
         read (unit, "(a)", iostat=code) line
         close (unit)
+        state = "?"
         place = index(line, ") ", back=.true.)
-        if (code == 0 .and. place > 0) gone = scan(line(place + 2:place + 2), "ZX") > 0
-    end function process_is_gone
+        if (code /= 0 .or. place == 0) return
+        state = line(place + 2:place + 2)
+        read (line(place + 3:), *, iostat=code) parent
+    end subroutine look_up
+
+    !> Seconds without a sign of life after which a peer counts as lost.
+    function patience_wanted() result(patience)
+        real(real64) :: patience
+        character(32) :: text
+        integer :: status
+        patience = default_patience
+        call get_environment_variable("NEMO_BRIDGE_PATIENCE", text)
+        if (text /= "") read (text, *, iostat=status) patience
+        patience = max(patience, 0.2_real64)
+    end function patience_wanted
 end module bridge_process

@@ -35,7 +35,6 @@ module bridge_zmq
     integer, parameter :: longest_reason = 2000  !! letters of the reason why the server ended
 
     real(real64), parameter :: for_ever = -1.0_real64
-    real(real64), parameter :: default_patience = 20.0_real64  !! s
     integer, parameter :: farewell = 1000, last_answer = 5000  !! ms for the last messages to leave
 
     ! What a wait is for.
@@ -57,8 +56,6 @@ module bridge_zmq
         logical :: connected = .false.
         logical :: welcomed = .false.          !! the server knows us
         real(real64) :: lost_at = 0            !! when the connection was lost
-        real(real64) :: patience = default_patience  !! s without a connection
-        integer :: server_process = 0
         logical :: server_is_here = .false.    !! its process id means something on this machine
         integer(int64) :: sent = 0             !! messages of ours
         integer(int64) :: acknowledged = 0     !! of them, taken by the server
@@ -82,7 +79,6 @@ contains
         character(64) :: identity
 
         link%endpoint = endpoint
-        link%patience = patience_wanted()
         call get_environment_variable("NEMO_BRIDGE_KEYS", keys)
         message = ""
         if (keys == "" .and. .not. is_local(endpoint)) then
@@ -99,17 +95,6 @@ contains
         link%server = 0
         call wait_until(link, want_welcome, link%timeout, "a server at "//trim(endpoint))
     end subroutine zmq_open
-
-    !> Seconds without a sign of life after which the server counts as lost.
-    function patience_wanted() result(patience)
-        real(real64) :: patience
-        character(32) :: text
-        integer :: status
-        patience = default_patience
-        call get_environment_variable("NEMO_BRIDGE_PATIENCE", text)
-        if (text /= "") read (text, *, iostat=status) patience
-        patience = max(patience, 0.2_real64)
-    end function patience_wanted
 
     !> Leave, when the last answer is on its way.
     subroutine zmq_close(link)

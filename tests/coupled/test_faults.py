@@ -218,7 +218,18 @@ def test_stopped_server_is_given_up_and_learns_of_it(make_pair, fault) -> None:
     assert "ModelCrashed" in server.output
     struck = Struck(server.code, model.code, model.output, seconds)
     said = struck.line_with("no sign of life from the server at tcp://")
-    fault(f"server hangs (SIGSTOP), given up after half a patience of {PATIENCE} s", "ZMQ", said, struck)
+    fault(f"server hangs (SIGSTOP), computing; half a patience of {PATIENCE} s", "ZMQ", said, struck)
+
+
+def test_stopped_server_of_an_idle_model_ends_the_job(make_pair, fault) -> None:
+    pair = make_pair("MPI", NEMO_BRIDGE_PATIENCE=str(PATIENCE))
+    with pair.running(IDLE):
+        pair.wait_until_running()
+        blow(pair.processes(pair.server, "server.py"), signal.SIGSTOP)
+        struck = pair.ended()
+    assert struck.server != 0
+    said = struck.line_with("no sign of life from the server: its process is stopped")
+    fault(f"server hangs (SIGSTOP), the model waits; a patience of {PATIENCE} s", "MPI", said, struck)
 
 
 @pytest.mark.parametrize("way", WAYS)
