@@ -12,7 +12,7 @@ module bridge_snapshots
     public :: drop_snapshot
 
     integer(int32), parameter :: file_version = 2
-    integer, parameter :: lanes = 32  !! of the hash
+    integer, parameter :: lanes = 64  !! of the hash
     integer, parameter :: highest_slot = 65535
 
     type :: snapshot_slot
