@@ -64,6 +64,14 @@ NAMELIST = "&namcfg\n cn_cfg = 'gyre'\n/\n&namdom\n rn_Dt = 7200.\n/\n"
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a job ended after a blow."""
+
+    code: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Tuning:
     """One experiment in a folder, with the programs that run it."""
 
@@ -185,22 +193,32 @@ def busy(tuning: Tuning) -> Iterator[tuple[Tuning, subprocess.Popen]]:
         job.wait()
 
 
-@pytest.mark.parametrize("victim", ["nemo-bridge", "mpirun", "server", "model"])
+@pytest.mark.fault
+@pytest.mark.parametrize("victim", ["nemo-bridge", "mpirun", "server", "model", "Ctrl-C"])
 def test_a_killed_job_ends_with_a_message_and_resumes(
-    reference: Tuning, busy: tuple[Tuning, subprocess.Popen], victim: str
+    reference: Tuning, busy: tuple[Tuning, subprocess.Popen], victim: str, fault
 ) -> None:
     tuning, job = busy
     processes = _processes(job.pid)
     everybody = sum(processes.values(), [])
     before = tuning.finished_runs()
-    os.kill(processes[victim][0], signal.SIGKILL)
+    if victim == "Ctrl-C":
+        os.kill(job.pid, signal.SIGINT)
+    else:
+        os.kill(processes[victim][0], signal.SIGKILL)
+    struck = time.monotonic()
     output = job.communicate(timeout=40)[0]
+    seconds = time.monotonic() - struck
     assert job.returncode != 0
     assert "nemo-bridge:" in output, "it ends with a message"
     deadline = time.monotonic() + 20
     while any(_alive(process) for process in everybody):
         assert time.monotonic() < deadline, "processes of the job were left behind"
         time.sleep(0.1)
+
+    said = next(line for line in output.splitlines() if line.startswith("nemo-bridge: "))
+    case = "Ctrl-C" if victim == "Ctrl-C" else f"{victim} killed (-9)"
+    fault(f"`nemo-bridge tune`: {case}; resumed", "MPI", said, Ended(job.returncode, seconds))
 
     done = tuning.call([*tuning.command, "--resume"])
     assert done.returncode == 0, done.stdout + done.stderr
