@@ -216,6 +216,16 @@ _MODEL = {
 }  # fmt: skip
 
 
+def refuse_spin_up(experiment: Experiment) -> None:
+    """ConfigurationError for a spin-up before the window, when the model is started anew for every run."""
+    if experiment.window.spinup_days > 0.0:
+        raise ConfigurationError(
+            f"{experiment.path}: [window] spinup_days needs a model that can be rewound, but here it is started anew "
+            "for every run ([model] relaunch = true, or a parameter that only a fresh start takes): leave spinup_days "
+            "out, and let the model start from a restart"
+        )
+
+
 def read(path: Path) -> Experiment:
     """The experiment of a TOML file; `ConfigurationError` names the file and what is wrong."""
     try:

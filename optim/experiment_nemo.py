@@ -13,7 +13,7 @@ from bridge.namelist import Namelist
 from bridge.protocol import Role
 from bridge.relaunch import RelaunchedModel
 from optim.experiment import Progress, Setting, spin_up
-from optim.experiment_file import Experiment
+from optim.experiment_file import Experiment, refuse_spin_up
 from optim.forward import Identity
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ def prepare(
         start=_recipe(experiment, session),
     )
     if isinstance(session, RelaunchedModel):
-        progress("some parameters take effect at the start of a run only: NEMO is started anew for each run")
-        if experiment.window.spinup_days > 0.0:
-            raise ConfigurationError(
-                "[window]: spinup_days needs a model that can be rewound; let a relaunched NEMO start from a restart"
-            )
+        asked = experiment.model.get("relaunch") is True
+        why = "relaunch = true" if asked else "some parameters take effect at the start of a run only"
+        progress(f"{why}: NEMO is started anew for each run")
+        refuse_spin_up(experiment)
         return Setting(session, session.snapshot(), identity, ledger)
     _check_switches(known, session, progress)
     snapshot = spin_up(experiment, session, identity, directory, progress)
@@ -53,10 +52,10 @@ def _recipe(experiment: Experiment, session: Session | RelaunchedModel) -> str:
 
     Its bytes would not do: NEMO's arrays have cells that it never writes, which hold something else at every start.
     """
-    relaunched = isinstance(session, RelaunchedModel)
-    ranks = session.ranks if relaunched else len(session.registration.decomposition.tiles)
-    window = experiment.window
-    return content_hash([ranks, relaunched, window.spinup_days, experiment.fixed])
+    if isinstance(session, RelaunchedModel):
+        return content_hash(["relaunched", session.ranks])
+    ranks = len(session.registration.decomposition.tiles)
+    return content_hash(["running", ranks, experiment.window.spinup_days, experiment.fixed])
 
 
 def _path(experiment: Experiment, entry: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
 from bridge.models import toy_ocean
 from bridge.relaunch import RelaunchedModel
-from optim.cli.models import MODEL_FOLDER, ModelProgram, Nemo, ToyOcean
+from optim.cli.models import MODEL_FOLDER, ModelProgram, Nemo, ToyOcean, Way
 
 if TYPE_CHECKING:
     from optim.experiment_file import Experiment
@@ -56,12 +56,23 @@ def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
     _check_observations(experiment)
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
-    ways = [settings.program.way_to(name) for name in names]
-    return replace(
-        settings,
-        relaunch=settings.relaunch or any(way.relaunch for way in ways),
-        warnings=tuple(warning for way in ways for warning in way.warnings),
-    )
+    ways = {name: settings.program.way_to(name) for name in names}
+    relaunch = settings.relaunch or any(way.relaunch for way in ways.values())
+    if relaunch:
+        experiment_file.refuse_spin_up(experiment)
+    warnings = [warning for way in ways.values() for warning in way.warnings]
+    return replace(settings, relaunch=relaunch, warnings=(*warnings, *_implausible(experiment, ways)))
+
+
+def _implausible(experiment: Experiment, ways: Mapping[str, Way]) -> Iterator[str]:
+    """A warning for each control that may leave the range in which its parameter makes sense."""
+    for control in experiment.controls.controls:
+        lower, upper = ways[control.name].plausible or (control.lower, control.upper)
+        if control.lower < lower or control.upper > upper:
+            yield (
+                f"{control.name}: its bounds {control.lower:g} … {control.upper:g} are wider than what is plausible, "
+                f"{lower:g} … {upper:g}"
+            )
 
 
 def _check_observations(experiment: Experiment) -> None:

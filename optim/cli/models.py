@@ -18,10 +18,14 @@ MODEL_FOLDER = "model"
 
 @dataclass(frozen=True)
 class Way:
-    """How a parameter gets a new value: at the start of a run only, or at any time; what a user should know."""
+    """How a parameter gets a new value: at the start of a run only, or at any time; what a user should know.
+
+    `plausible`: the range in which a tuning makes sense, where it is known.
+    """
 
     relaunch: bool = False
     warnings: tuple[str, ...] = ()
+    plausible: tuple[float, float] | None = None
 
 
 class ModelProgram(Protocol):
@@ -81,11 +85,15 @@ class Nemo:
         how = parameters.how(parameter, version, self._known())
         if how.way == parameters.REFUSED:
             raise ConfigurationError(f"{name} cannot be tuned in {self.directory}: {how.reason}")
+        if parameter.kind == "multiplier":
+            raise ConfigurationError(
+                f"{name} is a map; an experiment file tunes numbers: multiply it from Python (docs/nemo.md)"
+            )
         if parameter.file != "namelist":
             raise ConfigurationError(
                 f"{name} belongs to the sea ice's namelist ({parameter.file}), in which nemo-bridge changes nothing"
             )
-        return Way(how.way == parameters.RELAUNCH, how.warnings)
+        return Way(how.way == parameters.RELAUNCH, how.warnings, (parameter.lower, parameter.upper))
 
     def expected(self) -> None:
         return None
