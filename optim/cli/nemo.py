@@ -30,14 +30,25 @@ def install(
     plan = installation.plan_removal if remove else installation.plan_install
     changes = plan(configuration)
     sys.stdout.write(installation.diff(changes))
+    if not changes and not remove and not dry_run and not installation.has_record(configuration):
+        installation.apply(configuration, changes)
+        print(f"nothing to do but to write {installation.RECORD}, which was not there")
+        return
     if not changes:
         print(f"nothing to do: {configuration.own_sources} is as it should be")
         return
     if dry_run:
         print(f"NEMO {configuration.version}: {len(changes)} files would change (--dry-run)")
         return
+    kept = installation.own_again(changes, configuration) if remove else []
     installation.apply(configuration, changes, removing=remove)
     _report(configuration, len(changes), remove)
+    if kept:
+        print(
+            f"nemo-bridge: warning: {installation.RECORD} was not there, so these were left; they are NEMO's own "
+            f"again: delete them if they are not yours: {' '.join(path.name for path in kept)}",
+            file=sys.stderr,
+        )
 
 
 def _report(configuration: Configuration, changed: int, removed: bool) -> None:

@@ -20,8 +20,8 @@ from optim.cli.exit_codes import MODEL_FAILED, WRONG_USE, end_rank
 #: seconds beyond the time-out after which the job is ended from outside: its server has had time to say more
 _GRACE = 10.0
 _SILENT = (
-    "the executable did not answer: was it compiled after `nemo-bridge nemo install`, with the bridge's sources in MY_SRC, "
-    "and with the MPI library of this mpirun? If it has the bridge, NEMO ended by itself: look for E R R O R in its log"
+    "the executable did not answer: was it compiled after `nemo-bridge nemo install`, with the bridge's sources in "
+    "MY_SRC, and with the MPI library of this mpirun? If so, NEMO ended by itself: look for E R R O R in its log"
 )
 
 

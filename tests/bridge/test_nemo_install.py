@@ -206,6 +206,95 @@ def test_removal_keeps_what_the_user_wrote_since(folder: Path) -> None:
     assert sorted(contents(folder / "MY_SRC")) == ["ldftra.F90"]
 
 
+def test_removal_gives_links_and_permissions_back(folder: Path, tmp_path: Path) -> None:
+    mine = folder / "MY_SRC"
+    mine.mkdir()
+    (tmp_path / "shared").mkdir()
+    shared = tmp_path / "shared" / "zdftke.F90"
+    shared.write_text("! of the whole group\n" + OTHERS["ZDF/zdftke.F90"])
+    link = mine / "zdftke.F90"
+    link.symlink_to("../../../../shared/zdftke.F90")
+    private = mine / "ldftra.F90"
+    private.write_text(OTHERS["LDF/ldftra.F90"])
+    private.chmod(0o640)
+    before = shared.read_text()
+    install(folder)
+    assert not link.is_symlink() and "PUBLIC   rn_ediff" in link.read_text() and shared.read_text() == before
+    assert private.stat().st_mode & 0o777 == 0o640
+    install(folder)  # knows of the link still
+    install(folder, "--remove")
+    assert str(link.readlink()) == "../../../../shared/zdftke.F90" and shared.read_text() == before
+    assert private.stat().st_mode & 0o777 == 0o640
+
+
+def test_removal_keeps_a_file_that_the_link_no_longer_gives(folder: Path, tmp_path: Path) -> None:
+    (folder / "MY_SRC").mkdir()
+    shared = tmp_path / "zdftke.F90"
+    shared.write_text(OTHERS["ZDF/zdftke.F90"])
+    link = folder / "MY_SRC" / "zdftke.F90"
+    link.symlink_to(shared)
+    install(folder)
+    shared.write_text("! changed by somebody else\n")
+    install(folder, "--remove")
+    assert not link.is_symlink() and link.read_text() == OTHERS["ZDF/zdftke.F90"]
+
+
+def test_copy_in_a_subfolder_is_the_users(folder: Path) -> None:
+    """makenemo collects the files below MY_SRC, wherever they are."""
+    own = folder / "MY_SRC" / "ZDF" / "zdftke.F90"
+    own.parent.mkdir(parents=True)
+    own.write_text("! my own line\n" + OTHERS["ZDF/zdftke.F90"])
+    before = contents(folder)
+    install(folder)
+    assert "PUBLIC   rn_ediff" in own.read_text() and not (folder / "MY_SRC" / "zdftke.F90").exists()
+    assert installation.count_lines(read_configuration(folder))["zdftke.F90"] == 1
+    assert "nothing to do" in install(folder)
+    install(folder, "--remove")
+    assert contents(folder) == before
+
+
+def test_two_copies_of_a_file_are_refused(folder: Path) -> None:
+    for own in (folder / "MY_SRC" / "zdftke.F90", folder / "MY_SRC" / "ZDF" / "zdftke.F90"):
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(OTHERS["ZDF/zdftke.F90"])
+    before = contents(folder)
+    assert "expected one zdftke.F90 in MY_SRC" in install(folder, code=2)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("option", [(), ("--remove",)], ids=["install", "remove"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"copies": 3}'])
+def test_broken_record_is_refused_with_what_to_do(folder: Path, text: str, option: tuple[str, ...]) -> None:
+    install(folder)
+    (folder / "MY_SRC" / installation.RECORD).write_text(text)
+    message = install(folder, *option, code=2)
+    assert f"{installation.RECORD}: not what the installation wrote" in message
+    assert "delete this file and repeat" in message
+
+
+def test_removal_without_a_record_takes_what_is_surely_ours(folder: Path, capsys) -> None:
+    (folder / "MY_SRC").mkdir()
+    (folder / "MY_SRC" / "unrelated.F90").write_text("! mine\n")
+    install(folder)
+    (folder / "MY_SRC" / installation.RECORD).unlink()
+    done = CliRunner().invoke(app, ["nemo", "install", str(folder), "--remove"])
+    left = sorted(contents(folder / "MY_SRC"))
+    assert not any("bridge" in name for name in left)
+    originals = {path.name: path.read_bytes() for path in (folder.parent.parent / "src").rglob("*.F90")}
+    assert {name: (folder / "MY_SRC" / name).read_bytes() for name in left if name != "unrelated.F90"} == {
+        name: originals[name] for name in left if name != "unrelated.F90"
+    }
+    said = done.output + done.stderr
+    assert "delete them if they are not yours" in said and "ldftra.F90" in said
+
+
+def test_lost_record_is_written_again(folder: Path) -> None:
+    install(folder)
+    (folder / "MY_SRC" / installation.RECORD).unlink()
+    assert installation.RECORD in install(folder)
+    assert "nothing to do: " in install(folder)
+
+
 def test_newer_sources_replace_older_ones(folder: Path) -> None:
     install(folder)
     complete = contents(folder)
@@ -257,10 +346,10 @@ def test_failed_write_changes_nothing(folder: Path, monkeypatch) -> None:
     changes = installation.plan_install(configuration)
     whole = installation._write
 
-    def fail(file: Path, text: str | None) -> None:
+    def fail(file: Path, text: str | None, link: str | None = None) -> None:
         if file.name == "nemo_bridge.F90" and text is not None:
             raise OSError(28, "No space left on device", str(file))
-        whole(file, text)
+        whole(file, text, link)
 
     monkeypatch.setattr(installation, "_write", fail)
     with pytest.raises(ConfigurationError, match="No space left on device; nothing was changed"):

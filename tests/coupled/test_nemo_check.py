@@ -22,7 +22,17 @@ def test_executable_that_does_not_answer_is_a_failed_model(tmp_path: Path, progr
     exe = tmp_path / "nemo.exe"
     exe.write_text(f"#!/bin/sh\necho 'E R R O R: a wrong entry' > ocean.output\n{program}\n")
     exe.chmod(0o755)
-    command = [sys.executable, "-m", "optim.cli", "nemo", "check", "--exe", str(exe), "--directory", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "optim.cli",
+        "nemo",
+        "check",
+        "--exe",
+        str(exe),
+        "--directory",
+        str(folder),
+    ]
     done = subprocess.run([*command, "--timeout", "1"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 4, done.stderr
     assert "the executable did not answer: was it compiled after `nemo-bridge nemo install`" in done.stderr

@@ -9,10 +9,12 @@ import difflib
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bridge.errors import ConfigurationError
 from bridge.models.nemo.anchors import edits_for
@@ -27,29 +29,35 @@ _PROGNOSTIC = "nemo_bridge_prognostic.F90"
 
 @dataclass(frozen=True)
 class Change:
-    """A file in MY_SRC before and after; None: it does not exist then. `ours`: a source of the bridge."""
+    """A file in MY_SRC before and after; None: it does not exist then. `ours`: a source of the bridge.
+
+    `link_before`, `link_after`: where it points when it is a symbolic link then.
+    """
 
     file: Path
     before: str | None
     after: str | None
     ours: bool
     original: Path | None = None  # NEMO's own file, for a copy that we make
+    link_before: str | None = None
+    link_after: str | None = None
 
 
 def plan_install(configuration: Configuration) -> list[Change]:
     """What an installation would change; ConfigurationError when an anchor does not fit."""
     folder = configuration.own_sources
+    _read_record(folder)  # refuses one that a removal could not use
     changes = []
     for edits in edits_for(configuration):
-        file = folder / edits.name
+        file = configuration.own_copy(edits.name)
         original = configuration.original(edits.name)
         before = _read(file)
         base = remove(before) if before is not None else _read(original)
         assert base is not None
         where = str(file if before is not None else original)
-        changes.append(
-            Change(file, before, insert(base, edits, where), False, original if before is None else None)
-        )
+        after = insert(base, edits, where)
+        made_from = original if before is None else None
+        changes.append(Change(file, before, after, False, made_from, link_before=_link(file)))
     changes += [
         Change(folder / name, _read(folder / name), text, True)
         for name, text in sources(configuration).items()
@@ -58,19 +66,27 @@ def plan_install(configuration: Configuration) -> list[Change]:
 
 
 def plan_removal(configuration: Configuration) -> list[Change]:
-    """What a removal would change: our sources go, copies that we made go unless the user changed them."""
+    """What a removal would change: our sources go, copies that we made go unless the user changed them.
+
+    Links that were there come back unless what they point to is another text now. Without a record our sources are
+    told by their names, and copies stay, since they may be the user's.
+    """
     folder = configuration.own_sources
     record = _read_record(folder)
+    names = record["sources"] if has_record(configuration) else list(sources(configuration))
     changes = []
-    for file in sorted(folder.glob("*.F90")) if folder.is_dir() else []:
+    for file in sorted(folder.rglob("*.F90")) if folder.is_dir() else []:
         before = _read(file) or ""
-        if file.name in record["sources"] or not inserted_lines(before):
+        if file.name in names or not inserted_lines(before):
             continue
         after: str | None = remove(before)
+        link = record["links"].get(file.name)
         if file.name in record["copies"] and after == _read(configuration.original(file.name)):
             after = None
-        changes.append(Change(file, before, after, False))
-    for name in record["sources"]:
+        elif link is not None and _read(file.parent / link) != after:
+            link = None
+        changes.append(Change(file, before, after, False, link_after=link))
+    for name in names:
         if (folder / name).is_file():
             changes.append(Change(folder / name, _read(folder / name), None, True))
     return changes
@@ -87,11 +103,11 @@ def apply(configuration: Configuration, changes: list[Change], removing: bool = 
         folder.mkdir(exist_ok=True)
         for change in changes:
             done.append(change)
-            _write(change.file, change.after)
+            _write(change.file, change.after, change.link_after)
         _write(record, None if removing else _new_record(configuration, changes, before))
     except OSError as error:
         for change in reversed(done):
-            _write(change.file, change.before)
+            _write(change.file, change.before, change.link_before)
         _write(record, before)
         if made and folder.is_dir():
             folder.rmdir()
@@ -126,8 +142,24 @@ def diff(changes: list[Change]) -> str:
 def count_lines(configuration: Configuration) -> dict[str, int]:
     """Lines of ours in each file of MY_SRC that NEMO has, too."""
     names = [edits.name for edits in edits_for(configuration)]
-    texts = {name: _read(configuration.own_sources / name) for name in names}
+    texts = {name: _read(configuration.own_copy(name)) for name in names}
     return {name: inserted_lines(text) for name, text in texts.items() if text is not None}
+
+
+def has_record(configuration: Configuration) -> bool:
+    """Is it written down what an installation made?"""
+    return (configuration.own_sources / RECORD).is_file()
+
+
+def own_again(changes: list[Change], configuration: Configuration) -> list[Path]:
+    """Files that a removal leaves in MY_SRC though they are NEMO's own again: without a record it may not take them."""
+    if has_record(configuration):
+        return []
+    return [
+        change.file
+        for change in changes
+        if change.after is not None and change.after == _read(configuration.original(change.file.name))
+    ]
 
 
 def sources_folder() -> Path:
@@ -188,26 +220,32 @@ def _with_includes(file: Path) -> str:
 
 
 def _new_record(configuration: Configuration, changes: list[Change], before: str | None) -> str:
-    """Names of our sources, and of copies that we made now or earlier."""
-    known = json.loads(before) if before else {"copies": []}
-    copies = set(known["copies"]) | {change.file.name for change in changes if change.original is not None}
+    """Names of our sources, of copies that we made now or earlier, and where the links pointed that we replaced."""
+    known = json.loads(before) if before else {}
+    copies = {change.file.name for change in changes if change.original is not None}
+    links = {change.file.name: change.link_before for change in changes if change.link_before is not None}
     content = {
         "nemo": configuration.version,
-        "copies": sorted(copies),
+        "copies": sorted(copies.union(known.get("copies", ()))),
+        "links": known.get("links", {}) | links,
         "sources": sorted(sources(configuration)),
     }
     return json.dumps(content, indent=2) + "\n"
 
 
-def _read_record(folder: Path) -> dict[str, list[str]]:
+def _read_record(folder: Path) -> dict[str, Any]:
     text = _read(folder / RECORD)
     if text is None:
-        return {"copies": [], "sources": []}
+        return {"copies": [], "sources": [], "links": {}}
     try:
         record = json.loads(text)
-        return {"copies": list(record["copies"]), "sources": list(record["sources"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{folder / RECORD}: not what the installation wrote ({error})") from error
+        lists = {"copies": list(record["copies"]), "sources": list(record["sources"])}
+        return {**lists, "links": dict(record.get("links", {}))}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{folder / RECORD}: not what the installation wrote ({error}); delete this file and repeat: our sources "
+            "and lines are recognised without it, only copies of NEMO's files that we made are then kept"
+        ) from error
 
 
 def _read(file: Path) -> str | None:
@@ -217,11 +255,21 @@ def _read(file: Path) -> str | None:
         return None
 
 
-def _write(file: Path, text: str | None) -> None:
-    """Replace a file in one act, or remove it."""
+def _link(file: Path) -> str | None:
+    return os.readlink(file) if file.is_symlink() else None
+
+
+def _write(file: Path, text: str | None, link: str | None = None) -> None:
+    """Replace a file in one act, its permissions kept, by a text or by a link; or remove it."""
     if text is None:
         file.unlink(missing_ok=True)
         return
     part = file.with_name(file.name + ".part")
-    part.write_bytes(text.encode(ENCODING))
+    part.unlink(missing_ok=True)
+    if link is not None:
+        part.symlink_to(link)
+    else:
+        part.write_bytes(text.encode(ENCODING))
+        if file.exists():
+            part.chmod(stat.S_IMODE(file.stat().st_mode))
     os.replace(part, file)

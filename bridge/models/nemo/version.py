@@ -28,6 +28,18 @@ class Configuration:
         """The folder with the user's own copies of NEMO's files."""
         return self.folder / "MY_SRC"
 
+    def own_copy(self, name: str) -> Path:
+        """The user's own copy of NEMO's file `name`, anywhere below MY_SRC, or where one would be put.
+
+        ConfigurationError when there are several: makenemo takes one of them.
+        """
+        found = sorted(self.own_sources.rglob(name))
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{' and '.join(map(str, found))}: expected one {name} in MY_SRC; keep one of them"
+            )
+        return found[0] if found else self.own_sources / name
+
     @property
     def number(self) -> int:
         """The version as Fortran sees it: 50, 42 or 40."""
