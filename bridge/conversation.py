@@ -16,6 +16,7 @@ from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_extents, padded_text
 from bridge.run import Run, outcome_of
 from bridge.transport.base import Transport, Window
+from bridge.transport.shared_memory import offer_for
 from bridge.wire_field import WireField
 
 _LARGEST_STEP = 2**31  # the model's step is a default integer
@@ -33,6 +34,7 @@ class Conversation:
         self._exchange = _Exchange(self)
         self._requests: dict[tuple[bool, int, int], bytes] = {}  # is it a SET, number, rank
         self.registration: Registration = self._hello()
+        self._share_memory()
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
         """One request to all ranks, with a path if `text` is given; their answers in the order of ranks."""
@@ -114,6 +116,20 @@ class Conversation:
             return parse(texts)
         except ProtocolError as error:
             raise ProtocolError(f"instance {self.transport.instance}: {error}") from error
+
+    def _share_memory(self) -> None:
+        """Offer memory to all ranks; those that run here take their larger payloads through it."""
+        if (offer := offer_for(self.transport)) is None:
+            return
+        texts = [""] * self.transport.ranks
+
+        def keep(rank: int, header: Header) -> None:
+            texts[rank] = self._receive_text(rank, header)
+
+        with self._exchange:
+            self._to_all(offer.request, offer.place)
+            self._answers(Verb.SHARE, then=keep)
+        self.transport = offer.taken(self.transport, texts)
 
     def _answers(
         self, verb: int, per_rank: int = 1, then: Callable[[int, Header], None] | None = None

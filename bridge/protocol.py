@@ -53,6 +53,7 @@ class Verb(IntEnum):
     DROP = 9
     STOP = 10
     FORCING = 11  # in answer to COUPLE
+    SHARE = 12
     REPLY = 20
     RECORD = 21
     OUTCOME = 22

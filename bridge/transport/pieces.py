@@ -16,41 +16,49 @@ def cut(payload: Window | bytes) -> Iterator[tuple[memoryview, bool]]:
 
     Tiles with gaps are gathered piece by piece: a fresh copy of the whole would cost more than its transport.
     """
+    for part in parts(payload, PIECE_BYTES):
+        borrowed = part.flags.c_contiguous and not isinstance(payload, bytes)
+        yield _as_bytes(np.ascontiguousarray(part)).data, borrowed
+
+
+def parts(payload: Window | bytes, most: int) -> Iterator[np.ndarray]:
+    """Views of the payload of at most `most` bytes, in order, at least one; bytes, or values of whole rows."""
     if isinstance(payload, bytes):
-        for piece in _slices(memoryview(payload)):
-            yield piece, False
+        yield from _slices(np.frombuffer(payload, np.uint8), most)
         return
     view = payload.view
     if view.flags.c_contiguous:
-        for piece in _slices(_as_bytes(view)):
-            yield piece, True
+        yield from _slices(_as_bytes(view), most)
         return
-    *_, rows, columns = view.shape
     levels = _levels(payload)
-    row = columns * view.itemsize
-    if rows * row <= PIECE_BYTES:
-        step = PIECE_BYTES // (rows * row)
+    _, rows, columns = levels.shape
+    row = columns * levels.itemsize
+    if rows * row <= most:
+        step = most // (rows * row)
         for level in range(0, len(levels), step):
-            yield _gathered(levels[level : level + step])
-        return
-    step = max(1, PIECE_BYTES // row)
-    for level in levels:
-        for first in range(0, rows, step):
-            yield _gathered(level[first : first + step])
+            yield levels[level : level + step]
+    elif row <= most:
+        step = most // row
+        for level in levels:
+            for first in range(0, rows, step):
+                yield level[first : first + step]
+    else:
+        for line in (line for level in levels for line in level):
+            yield from _slices(_as_bytes(line), most)
 
 
-def _gathered(part: np.ndarray) -> tuple[memoryview, bool]:
-    """Bytes of a part: a copy where it has gaps, else the caller's own memory."""
-    return _as_bytes(np.ascontiguousarray(part)), part.flags.c_contiguous
+def size_of(payload: Window | bytes) -> int:
+    """Bytes of a payload."""
+    return len(payload) if isinstance(payload, bytes) else payload.view.nbytes
 
 
-def _slices(data: memoryview) -> Iterator[memoryview]:
-    for start in range(0, max(1, len(data)), PIECE_BYTES):
-        yield data[start : start + PIECE_BYTES]
+def _slices(data: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    for start in range(0, max(1, data.size), most):
+        yield data[start : start + most]
 
 
-def _as_bytes(array: np.ndarray) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
+def _as_bytes(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
 
 
 def _levels(window: Window) -> np.ndarray:
@@ -68,7 +76,7 @@ class Assembly:
         self._bytes = view.nbytes
         self._done = 0
         self.complete = False
-        self._contiguous = _as_bytes(view) if view.flags.c_contiguous else None
+        self._contiguous = _as_bytes(view).data if view.flags.c_contiguous else None
         self._levels = None if self._contiguous is not None else _levels(window)
 
     def add(self, piece: memoryview | bytes) -> None:

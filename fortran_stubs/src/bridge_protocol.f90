@@ -41,6 +41,7 @@ module bridge_protocol
     integer(int32), parameter, public :: verb_drop = 9
     integer(int32), parameter, public :: verb_stop = 10
     integer(int32), parameter, public :: verb_forcing = 11    !! in answer to couple
+    integer(int32), parameter, public :: verb_share = 12
 
     ! Answers of the model.
     integer(int32), parameter, public :: verb_reply = 20

@@ -1,10 +1,11 @@
 !> The few calls to the C library that Fortran 2008 has no word for.
 module bridge_system
-    use, intrinsic :: iso_c_binding, only: c_char, c_int, c_null_char
+    use, intrinsic :: iso_c_binding, only: c_char, c_int, c_null_char, c_ptr, c_size_t
     implicit none
     private
 
     public :: parent_process, yield_core, sleep_microseconds, rename_file, exit_now
+    public :: copy_bytes
 
     interface
         function c_getppid() bind(c, name="getppid") result(pid)
@@ -25,6 +26,12 @@ module bridge_system
             character(kind=c_char), intent(in) :: from(*), to(*)
             integer(c_int) :: code
         end function c_rename
+        function c_memcpy(to, from, bytes) bind(c, name="memcpy") result(same)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: to, from
+            integer(c_size_t), value :: bytes
+            type(c_ptr) :: same
+        end function c_memcpy
         subroutine c_exit_now(code) bind(c, name="_exit")
             import :: c_int
             integer(c_int), value :: code
@@ -58,6 +65,14 @@ contains
         logical, intent(out) :: done
         done = c_rename(trim(from)//c_null_char, trim(to)//c_null_char) == 0
     end subroutine rename_file
+
+    !> Copy memory, aligned or not, that is ours on one side at most.
+    subroutine copy_bytes(to, from, bytes)
+        type(c_ptr), intent(in) :: to, from
+        integer(c_size_t), intent(in) :: bytes
+        type(c_ptr) :: same
+        if (bytes > 0) same = c_memcpy(to, from, bytes)
+    end subroutine copy_bytes
 
     !> End this process at once, without the clean-up of MPI (which waits for a launcher).
     subroutine exit_now(code)

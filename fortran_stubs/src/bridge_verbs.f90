@@ -8,11 +8,11 @@ module bridge_verbs
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, message_length
     use bridge_link, only: finish, give_up, receive_header, receive_text, send_header, send_text, &
-        start_receive
+        share_memory, start_receive
     use bridge_protocol, only: bridge_diagnostic, bridge_static, dtype_real32, longest_path, &
         message_header, most_exchanged, status_error, status_ok, verb_drop, verb_get, verb_hello, &
-        verb_load, verb_reply, verb_restore, verb_run, verb_save, verb_set, verb_snapshot, &
-        verb_stop
+        verb_load, verb_reply, verb_restore, verb_run, verb_save, verb_set, verb_share, &
+        verb_snapshot, verb_stop
     use bridge_run, only: plan_run, send_outcome
     use bridge_snapshots, only: drop_snapshot, load_snapshot, restore_snapshot, save_snapshot, &
         take_snapshot
@@ -53,6 +53,8 @@ contains
         case (verb_drop)
             call drop_snapshot(bridge%slots, int(request%argument), message)
             call answer(bridge, request, message, step)
+        case (verb_share)
+            call accept_memory(bridge, request, step)
         case (verb_stop)
             bridge%stopped = .true.
             call answer(bridge, request, "", step)
@@ -231,4 +233,24 @@ contains
         end if
         call answer(bridge, request, message, step, with_hash=.true.)
     end subroutine save_or_load
+
+    !> The server offers shared memory: its place in the text, process and number of the file in
+    !> the extents, a nonce as step. The answer is "shared", or why not.
+    subroutine accept_memory(bridge, request, step)
+        type(bridge_handle), intent(inout) :: bridge
+        type(message_header), intent(in) :: request
+        integer, intent(in) :: step
+        character(:), allocatable :: place
+        character(message_length) :: objection
+
+        if (request%count < 0 .or. request%count > longest_path) then
+            call give_up(bridge%link, "the server announced a place of absurd length")
+        end if
+        allocate (character(request%count) :: place)
+        call receive_text(bridge%link, place)
+        call share_memory(bridge%link, place, int(request%extents(1)), int(request%extents(2)), &
+            request%step, objection)
+        if (objection == "") objection = "shared"
+        call answer_with_text(bridge, request, trim(objection), status_ok, step)
+    end subroutine accept_memory
 end module bridge_verbs

@@ -2,13 +2,13 @@
 !> to talk over ZMQ never touches the library.
 module bridge_zmq_library
     use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_f_pointer, c_f_procpointer, &
-        c_funptr, c_int, c_int64_t, c_loc, c_long, c_null_char, c_null_ptr, c_ptr, c_short, &
+        c_funptr, c_int, c_int64_t, c_long, c_null_char, c_null_ptr, c_ptr, c_short, &
         c_size_t
     use bridge_kinds, only: message_length
     implicit none
     private
 
-    public :: load_library, error_text, copy_bytes, bytes_at
+    public :: load_library, error_text
 
     !> A message of libzmq: 64 bytes that only its functions may read.
     type, bind(c), public :: zmq_message
@@ -148,12 +148,6 @@ module bridge_zmq_library
             type(c_ptr), value :: text
             integer(c_size_t) :: bytes
         end function c_strlen
-        function c_memcpy(to, from, bytes) bind(c, name="memcpy") result(same)
-            import :: c_ptr, c_size_t
-            type(c_ptr), value :: to, from
-            integer(c_size_t), value :: bytes
-            type(c_ptr) :: same
-        end function c_memcpy
     end interface
 
     !> The functions, by their names in zmq.h without the prefix.
@@ -297,22 +291,4 @@ contains
             text(i:i) = letters(i)
         end do
     end function error_text
-
-    !> Copy memory that libzmq owns, which need not be aligned, to or from ours.
-    subroutine copy_bytes(to, from, bytes)
-        type(c_ptr), intent(in) :: to, from
-        integer(c_size_t), intent(in) :: bytes
-        type(c_ptr) :: same
-        if (bytes > 0) same = c_memcpy(to, from, bytes)
-    end subroutine copy_bytes
-
-    !> The address `offset` bytes after `start`.
-    function bytes_at(start, offset) result(address)
-        type(c_ptr), intent(in) :: start
-        integer(c_size_t), intent(in) :: offset
-        type(c_ptr) :: address
-        character(kind=c_char), pointer :: bytes(:)
-        call c_f_pointer(start, bytes, [offset + 1])
-        address = c_loc(bytes(offset + 1))
-    end function bytes_at
 end module bridge_zmq_library

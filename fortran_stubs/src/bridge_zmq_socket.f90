@@ -3,8 +3,9 @@ module bridge_zmq_socket
     use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_f_pointer, c_int, c_int64_t, &
         c_loc, c_long, c_null_char, c_null_ptr, c_ptr, c_short, c_size_t
     use bridge_kinds, only: int32, message_length
+    use bridge_system, only: copy_bytes
     use bridge_zmq_library, only: &
-        bytes_at, copy_bytes, error_text, load_library, zmq_curve_publickey, zmq_curve_secretkey, &
+        error_text, load_library, zmq_curve_publickey, zmq_curve_secretkey, &
         zmq_curve_serverkey, zmq_dealer, zmq_dont_wait, zmq_event_disconnected, &
         zmq_event_handshake_failed, zmq_event_handshake_failed_auth, &
         zmq_event_handshake_failed_protocol, zmq_event_handshake_succeeded, &

@@ -98,7 +98,8 @@ def through(meet) -> Iterator:
     lines: list[Line] = []
 
     def run(patience: float = 6, **bad):
-        pair = meet("tcp", NEMO_BRIDGE_PATIENCE=str(patience))
+        # all that is exchanged goes over the line
+        pair = meet("tcp", NEMO_BRIDGE_PATIENCE=str(patience), NEMO_BRIDGE_SHARED_MEMORY="off")
         line = Line(int(pair.endpoint.rpartition(":")[2]), **bad)
         lines.append(line)
         with (

@@ -112,10 +112,14 @@ def test_shallow_water_gives_the_same_bits_as_over_mpi(
     assert_same(results(tmp_path), over_mpi(SHALLOW_WATER, "shallow_water"))
 
 
-@pytest.mark.parametrize(("way", "ranks"), [("ipc", 1), ("tcp", 2), ("ipc", 4)])
-def test_toy_ocean_gives_the_same_bits_as_over_mpi(meet, over_mpi, tmp_path, way: str, ranks: int) -> None:
+@pytest.mark.parametrize(
+    ("way", "ranks", "shared"), [("ipc", 1, "on"), ("tcp", 2, "off"), ("ipc", 2, "on"), ("ipc", 4, "off")]
+)
+def test_toy_ocean_gives_the_same_bits_as_over_mpi(
+    meet, over_mpi, tmp_path, way: str, ranks: int, shared: str
+) -> None:
     prepare_gyre(tmp_path)
-    server, model = meet(way).run(TOY_OCEAN, ranks, "toy_ocean")
+    server, model = meet(way, NEMO_BRIDGE_SHARED_MEMORY=shared).run(TOY_OCEAN, ranks, "toy_ocean")
     assert server.code == 0, server.output + model.output
     assert model.code == 0, model.output
     assert_same(results(tmp_path), over_mpi(TOY_OCEAN, "toy_ocean", prepare_gyre))

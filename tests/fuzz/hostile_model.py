@@ -246,7 +246,7 @@ class Honest:
         return Envelope(kind, self.sent, self.taken).pack(), body
 
     def obey(self, request: Header) -> list[tuple[Kind, bytes]]:
-        if request.verb in (Verb.SET, Verb.SAVE, Verb.LOAD) or (
+        if request.verb in (Verb.SET, Verb.SAVE, Verb.LOAD, Verb.SHARE) or (
             request.verb == Verb.RUN and request.extents[0]
         ):
             self.waits_for = request
@@ -263,6 +263,8 @@ class Honest:
     def after_payload(self, request: Header, body: bytes) -> list[tuple[Kind, bytes]]:
         if request.verb == Verb.RUN:
             return self.run(request, body)
+        if request.verb == Verb.SHARE:
+            return self.text(request, "it runs elsewhere")
         if request.verb == Verb.SET:
             old = self.values[request.field - 1]
             self.values[request.field - 1] = np.frombuffer(body, old.dtype).reshape(old.shape)
