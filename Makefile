@@ -116,7 +116,7 @@ fuzz: install $(STAMP)/fuzz build/debug/.stamp build/sanitized/.stamp
 	@mkdir -p build/fuzz
 	NEMO_BRIDGE_BUILD=$(CURDIR)/build/debug $(BIN)/python -m coverage run --data-file=build/fuzz/coverage -m pytest -q $(DECODER_TESTS)
 	$(BIN)/python -m coverage json --data-file=build/fuzz/coverage -o build/fuzz/coverage.json
-	$(BIN)/python tests/fuzz/branches.py build/fuzz/coverage.json 80
+	$(BIN)/python tests/fuzz/branches.py build/fuzz/coverage.json 95
 	$(BIN)/python tests/fuzz/hostile_server.py build/sanitized/test/registry_model $(FUZZ_FRAMES_FORTRAN) $(FUZZ_SEED)
 	$(BIN)/python tests/fuzz/fuzz_python.py $(FUZZ_FRAMES) $(FUZZ_SEED) build/fuzz
 

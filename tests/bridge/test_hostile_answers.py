@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bridge.errors import ProtocolError
+from bridge.errors import ConfigurationError, ProtocolError
 from bridge.model import Recording
 from bridge.protocol import LONGEST_TEXT, Header, Role, Status, Verb
 from bridge.session import Session
@@ -199,6 +199,24 @@ def test_descriptions_that_make_no_sense_are_refused(text: str) -> None:
     session_with(Model())
     with pytest.raises(ProtocolError, match="instance 7: .*rank 0"):
         session_with(Model([text, json.dumps(description(1))]))
+
+
+def test_edges_that_contradict_each_other_are_refused() -> None:
+    texts = [json.dumps(description(rank) | {"fold": "T", "periodic": [False, False]}) for rank in range(2)]
+    with pytest.raises(
+        ProtocolError, match="instance 7: the model's bridge_grid: a grid with a north fold is periodic"
+    ):
+        session_with(Model(texts))
+
+
+def test_names_that_the_model_does_not_know_are_not_sent() -> None:
+    session = session_with(Model())
+    with pytest.raises(ConfigurationError, match="memory has no field or parameter 'zoz': did you mean zos"):
+        session.get("zoz")
+    with pytest.raises(ConfigurationError, match="has no field or parameter 'q': it has nam/a, zos"):
+        session.get("q")
+    with pytest.raises(ConfigurationError, match="'zos' is a state of memory, not a parameter"):
+        session.registration.entry("zos", (Role.PARAMETER,))
 
 
 def test_a_grid_of_which_we_hear_for_the_first_time_costs_nothing() -> None:

@@ -14,7 +14,7 @@ import math
 import os
 import struct
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from unittest import mock
 import numpy as np
 import zmq
 
+from bridge.coupling import Coupling
 from bridge.description import parse
 from bridge.description_checks import LARGEST_FIELD
 from bridge.errors import ModelCrashed, PeerTimeout, ProtocolError, RequestRefused
@@ -207,6 +208,9 @@ def change(choices: Choices, victims: list[dict[str, Any]]) -> None:
 # --- a whole conversation ---
 
 
+Said = list[tuple[Kind, bytes]]
+
+
 class Honest:
     """One rank of an honest model: what it would answer to each message of the server."""
 
@@ -215,6 +219,7 @@ class Honest:
         self.address = f"{LABEL}/{number}/99".encode()
         self.sent = self.taken = 0
         self.waits_for: Header | None = None
+        self.coupled: Generator[Said, Any, Said] | None = None  # a run that waits for its forcing
         self.step = 0
         columns = slice(NX * number, NX * (number + 1))
         shared = (np.float64(2.5), np.int32(1), np.int32(3), np.arange(float(NZ)))
@@ -233,7 +238,9 @@ class Honest:
         if envelope.number != self.taken + 1:
             return []
         self.taken += 1
-        if envelope.kind == Kind.PAYLOAD:
+        if self.coupled is not None:
+            answers = self.go_on(body)
+        elif envelope.kind == Kind.PAYLOAD:
             assert self.waits_for is not None
             request, self.waits_for = self.waits_for, None
             answers = self.after_payload(request, body)
@@ -247,7 +254,7 @@ class Honest:
 
     def obey(self, request: Header) -> list[tuple[Kind, bytes]]:
         if request.verb in (Verb.SET, Verb.SAVE, Verb.LOAD, Verb.SHARE) or (
-            request.verb == Verb.RUN and request.extents[0]
+            request.verb == Verb.RUN and any(request.extents[:3])
         ):
             self.waits_for = request
             return []
@@ -255,12 +262,16 @@ class Honest:
             return self.text(request, json.dumps(description(self.number)))
         if request.verb == Verb.GET:
             value = self.values[request.field - 1]
+            value = value.astype(np.float32) if request.dtype == 2 else value
             return [(Kind.PAYLOAD, value.tobytes())] if value.ndim > 1 or self.number == 0 else []
         if request.verb == Verb.DROP:
             return self.text(request, "no, thank you", Status.ERROR)
         return self.run(request, b"") if request.verb == Verb.RUN else self.fine(request)
 
     def after_payload(self, request: Header, body: bytes) -> list[tuple[Kind, bytes]]:
+        if request.verb == Verb.RUN and request.extents[3]:
+            self.coupled = self.coupled_run(request, struct.unpack(f"={len(body) // 4}i", body))
+            return self.go_on(None)
         if request.verb == Verb.RUN:
             return self.run(request, body)
         if request.verb == Verb.SHARE:
@@ -269,6 +280,30 @@ class Honest:
             old = self.values[request.field - 1]
             self.values[request.field - 1] = np.frombuffer(body, old.dtype).reshape(old.shape)
         return self.fine(request)
+
+    def go_on(self, body: bytes | None) -> Said:
+        """A coupled run up to the next forcing that it waits for, or to its end."""
+        assert self.coupled is not None
+        try:
+            return self.coupled.send(body)
+        except StopIteration as end:
+            self.coupled = None
+            return end.value
+
+    def coupled_run(self, request: Header, numbers: tuple[int, ...]) -> Generator[Said, Any, Said]:
+        """The fields for the closure at each beginning of an interval, then what it made of them."""
+        _, shown, _, interval, lag = request.extents
+        for done in range(0, request.count, interval):
+            asked = (request.count - done - 1) // interval >= lag
+            mark = Header(Verb.COUPLE, argument=int(asked), count=shown * asked, step=self.step + done)
+            said: Said = [(Kind.ANSWER, mark.pack())]
+            said += [(Kind.PAYLOAD, self.values[n - 1].tobytes()) for n in numbers[: shown * asked]]
+            forcing = Header.unpack((yield said))
+            if forcing.status:
+                return [(Kind.ANSWER, Header(Verb.OUTCOME, step=self.step + done).pack())]
+            for _ in range(forcing.count):
+                yield []  # and the next field comes
+        return [(Kind.ANSWER, Header(Verb.OUTCOME, step=self.step + request.count).pack())]
 
     def run(self, request: Header, body: bytes) -> list[tuple[Kind, bytes]]:
         if request.count == 99:  # more than it can
@@ -449,7 +484,7 @@ def conversation(data: bytes) -> None:
     try:
         if early:
             wire.spoil_what_is_here()
-        session = Session(endpoint_at(wire).accept(0.0))
+        session = Session(endpoint_at(wire).accept(1e-3))
         wire.spoils = True
         talk(session, choices, truthful=not early)
     except REFUSALS as error:
@@ -462,7 +497,7 @@ def talk(session: Session, choices: Choices, truthful: bool) -> None:
     if not truthful:
         session.describe()
         return
-    calls = (_values, _written, _snapshots, _records, _blow_up, _refused, _followed)
+    calls = (_values, _written, _snapshots, _records, _blow_up, _refused, _followed, _coupled)
     first = choices.byte() % len(calls)
     for call in (*calls[first:], *calls[:first]):
         call(session)
@@ -472,6 +507,7 @@ def talk(session: Session, choices: Choices, truthful: bool) -> None:
 def _values(session: Session) -> None:
     for name, truth in (("zos", ZOS), ("thetao", THETAO), ("mask", MASK.astype(bool))):
         assert np.array_equal(session.get(name), truth)
+    assert np.array_equal(session.get("zos", dtype=np.float32), ZOS)
     assert session.get("nam/a") == 2.5 and session.describe().parameters["nam/profile"].tolist() == [0.0, 1.0]
 
 
@@ -523,15 +559,83 @@ def _followed(session: Session) -> None:
             return
 
 
-TARGETS = (headers, changed_header, changed_description, conversation)
+def _coupled(session: Session) -> None:
+    def closure(step: int, fields: Any) -> dict[str, Any]:
+        assert np.array_equal(fields["zos"], ZOS)
+        return {"thetao": THETAO}
+
+    def fails(step: int, fields: Any) -> dict[str, Any]:
+        raise KeyError("a closure that fails")
+
+    for lag in (0, 1):
+        coupling = Coupling(closure, ("zos",), ("thetao",), every=2, lag=lag)
+        assert session.advance(5, Recording(()), coupling=coupling).outcome.step == 5
+        session.step = 0
+    try:
+        session.advance(5, Recording(()), coupling=Coupling(fails, ("zos",), ("thetao",)))
+    except KeyError:
+        session.step = 0
+        return
+    raise AssertionError("the failure of a closure was not noticed")
+
+
+# --- before and beside a session ---
+
+
+def meeting(data: bytes) -> None:
+    """Anybody comes to an endpoint, in any order: an instance has each of its ranks once, or there is none."""
+    choices = Choices(data)
+    wire = Wire(choices)
+    wire.incoming.clear()
+    endpoint = endpoint_at(wire)
+    accepted = []
+    for _ in range(1 + choices.byte() % 40):
+        wire.incoming.append(_of_anybody(choices))
+        if choices.byte() % 16 == 15:
+            wire.away = {choices.pick(ADDRESSES)} - wire.away
+        if choices.byte() % 64 == 63:
+            endpoint.close_with_the_last()
+        try:
+            if choices.byte() % 4 == 3:
+                accepted.append(endpoint.accept(0.0))
+            elif accepted and choices.byte() % 4 == 3:
+                accepted[-1].poll()
+            else:
+                endpoint.pump(0.0)
+        except REFUSALS:
+            continue
+    for transport in accepted:
+        who = [member.introduction for member in transport.members]
+        assert [one.rank for one in who] == list(range(transport.ranks))
+        assert {one.label for one in who} == {transport.instance}
+    endpoint.refuse_arrivals("enough")
+
+
+ADDRESSES = (b"7/0/99", b"7/1/99", b"8/0/98", b"")
+_WHO = ((7, 8, -1), (0, 1, 2), (1, 2, 0, 3), (99, 98, 0))  # label, rank, ranks, process
+
+
+def _of_anybody(choices: Choices) -> list[bytes]:
+    """A message of one of a few peers, most often an introduction."""
+    address = choices.pick(ADDRESSES)
+    kind = choices.pick((Kind.HELLO, Kind.HELLO, Kind.HELLO, *Kind))
+    front = Envelope(kind, choices.byte() % 4, -(choices.byte() % 2)).pack()
+    if choices.byte() % 8 == 7:
+        front = mutilated(choices, front)
+    who = struct.pack("=4i", *(choices.pick(options) for options in _WHO)) + b"elsewhere"
+    body = who if kind == Kind.HELLO else choices.pick((b"", bytes(64), Header(Verb.REPLY).pack()))
+    return [address, front, mutilated(choices, body) if choices.byte() % 8 == 7 else body]
+
+
+TARGETS = (headers, changed_header, changed_description, conversation, meeting)
 
 
 @contextmanager
 def harmless() -> Iterator[None]:
     """While it lasts, no process is ended, nobody is waited for, and nothing is said of it."""
     with (
-        mock.patch.object(zmq_instance, "_FAREWELL", 0.0),
-        mock.patch.object(zmq_instance, "_SETTLE", 0.0),
+        mock.patch.object(zmq_instance, "_FAREWELL", 1e-4),
+        mock.patch.object(zmq_instance, "_SETTLE", 1e-4),
         mock.patch.object(neighbour, "end", lambda process, place: None),
         mock.patch.object(zmq_instance, "sys", SimpleNamespace(stderr=io.StringIO())),
         mock.patch.object(logging.getLogger("nemo-bridge"), "disabled", True),

@@ -75,6 +75,12 @@ def test_a_conversation_brings_the_true_values_or_is_refused(data: bytes) -> Non
     hostile_model.conversation(data)
 
 
+@tries(60)
+@given(CHOICES)
+def test_whoever_comes_to_an_endpoint_is_let_in_or_refused(data: bytes) -> None:
+    hostile_model.meeting(data)
+
+
 @tries(100)
 @given(st.lists(st.integers(0, 300), max_size=20), st.sampled_from([np.float64, np.float32]), st.booleans())
 def test_pieces_fill_exactly_their_window(sizes: list[int], dtype: type, tiled: bool) -> None:
