@@ -28,6 +28,7 @@ from bridge.transport.envelope import (
     Kind,
     pack_welcome,
 )
+from bridge.transport.neighbour import own_place
 
 TIMEOUT = 60  # s until a model counts as hung
 WORD = 2**31
@@ -191,7 +192,7 @@ def values(chance: random.Random, number: int, dtype: int, extents: list[int]) -
 
 def unknown_verb(chance: random.Random, fields: list[dict]) -> Request:
     verb = integer(chance)
-    while verb in list(Verb)[:10]:
+    while verb in [known for known in Verb if known < Verb.REPLY]:
         verb = integer(chance)
     return Header(verb, *(integer(chance) for _ in range(4)), tuple(integer(chance) for _ in range(5))), []
 
@@ -405,7 +406,7 @@ def values_of_absurd_size(chance: random.Random, met: Model) -> None:
 
 def path_of_absurd_length(chance: random.Random, met: Model) -> None:
     count = chance.choice([-1, -WORD, WORD - 1, 4097, 10**8])
-    met.ask(Header(chance.choice([Verb.SAVE, Verb.LOAD]), argument=0, count=count), bytes(4096))
+    met.ask(Header(chance.choice([Verb.SAVE, Verb.LOAD, Verb.SHARE]), argument=0, count=count), bytes(4096))
 
 
 def run_of_absurd_fields(chance: random.Random, met: Model) -> None:
@@ -455,10 +456,26 @@ def time_level_out_of_reach(chance: random.Random, met: Model) -> None:
     noise_for_an_envelope(chance, met)
 
 
+def memory_of_no_use(chance: random.Random, met: Model) -> None:
+    """Files that are no mailbox, too short, of nobody, or of another nonce: none is taken."""
+    here = own_place()
+    with tempfile.TemporaryFile() as file:
+        for size in (0, 1000, 2**24):
+            file.truncate(size)
+            process = chance.choice([os.getpid(), integer(chance), 1])
+            number = chance.choice([file.fileno(), 0, integer(chance)])
+            place = chance.choice([here, here, "elsewhere", ""])
+            header = Header(Verb.SHARE, extents=(number, process, 0, 0, 0), count=len(place), step=1)
+            text = met.answer(header, padded_text(place) or b"")[1]
+            if text.strip() in (b"", b"shared"):
+                raise Finding(f"{header} was taken: {text!r}")
+    noise_for_an_envelope(chance, met)
+
+
 FATAL: list[Callable[[random.Random, Model], None]] = [
     noise_for_an_envelope, wrong_number_of_frames, wrong_magic_or_version, unknown_kind, acknowledgement_of_nothing,
     wrong_header, values_for_nothing, request_for_values, misfit_piece, values_of_absurd_size, path_of_absurd_length,
-    run_of_absurd_fields, no_forcing, more_than_a_window, farewell, time_level_out_of_reach,
+    run_of_absurd_fields, memory_of_no_use, no_forcing, more_than_a_window, farewell, time_level_out_of_reach,
 ]  # fmt: skip
 
 
