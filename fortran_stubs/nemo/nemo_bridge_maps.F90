@@ -6,7 +6,7 @@ module nemo_bridge_maps
     use bridge_client, only: bridge_handle, bridge_parameter, bridge_register
     use lbclnk, only: lbc_lnk
     use par_kind, only: wp
-    use par_oce, only: jpi, jpj
+    use par_oce, only: jpi, jpj, jpkm1
     implicit none
     private
 
@@ -38,7 +38,8 @@ contains
         integer :: i, j
         if (.not. allocated(map%factor)) return
         call fill_halo(map%factor, "T")
-        map%used = map%used .or. any(map%factor < 1.0_real64 .or. map%factor > 1.0_real64)
+        ! not written as < or >, which a NaN passes as if it were 1
+        map%used = map%used .or. .not. all(abs(map%factor - 1.0_real64) <= 0.0_real64)
         do j = 1, jpj
             do i = 1, jpi
                 map%u(i, j) = 0.5_real64*(map%factor(i, j) + map%factor(min(i + 1, jpi), j))
@@ -56,8 +57,9 @@ contains
         call lbc_lnk("nemo_bridge", field, point, 1.0_real64, pfillval=1.0_real64)
     end subroutine fill_halo
 
-    !> Multiply all levels of a coefficient at U or V points; `root` for the square root that NEMO
-    !> keeps of a bilaplacian's coefficient.
+    !> Multiply a coefficient at U or V points; `root` for the square root that NEMO keeps of a
+    !> bilaplacian's coefficient. The last level lies in the ground: NEMO sets it to 0 once, never
+    !> computes it again, and reads it, so that a NaN there would stay.
     subroutine apply_map(factor, coefficient, root)
         real(real64), intent(in) :: factor(:, :)
         real(wp), intent(inout) :: coefficient(:, :, :)
@@ -66,7 +68,7 @@ contains
         integer :: k
         multiplied_by = real(factor, wp)
         if (root) multiplied_by = sqrt(multiplied_by)
-        do k = 1, size(coefficient, 3)
+        do k = 1, jpkm1
             coefficient(:, :, k) = coefficient(:, :, k)*multiplied_by
         end do
     end subroutine apply_map

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from bridge.model import Recording
+from bridge.protocol import Role
 from bridge.session import Session
+from bridge.wire_field import WireField
 
 FIELDS = ("thetao", "so", "uo", "vo", "zos")
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -89,6 +91,29 @@ def parameters(session: Session, settings: dict[str, Any]) -> Found:
         "known": sorted(known),
         "back to the reference": back,
     }, arrays
+
+
+def wild_maps(session: Session, settings: dict[str, Any]) -> Found:
+    """For each map and each of `settings["values"]`: was it felt, and is a run without it as before?"""
+    start, record = session.snapshot(), Recording(FIELDS, settings["every"])
+    first = session.run({}, start, settings["steps"], record)
+    found: dict[str, Any] = {}
+
+    def as_before(run: Any) -> bool:
+        return run.outcome.completed and all(np.array_equal(run.fields[f], first.fields[f]) for f in FIELDS)
+
+    for entry in session.registration.of_role(Role.PARAMETER):
+        if not entry.shape:
+            continue
+        for value in settings["values"]:
+            # past the check of Session.set, which lets no nan through: NEMO's side by itself
+            session._model.put([(WireField(entry), np.full(entry.shape, float(value)))])
+            session.restore(start)
+            wild = session.advance(settings["steps"], record)
+            session.set({entry.name: np.ones(entry.shape)})
+            again = session.run({}, start, settings["steps"], record)
+            found[f"{entry.name} {value}"] = [wild.outcome.kind.value, not as_before(wild), as_before(again)]
+    return found, {}
 
 
 def state(session: Session, settings: dict[str, Any]) -> Found:

@@ -44,6 +44,17 @@ def test_rewind_is_exact(nemo, tmp_path: Path, ranks: int) -> None:
         assert found[run] == dict.fromkeys(found[run], 0.0), run
 
 
+def test_wild_map_leaves_nothing_behind(nemo, tmp_path: Path, ranks: int) -> None:
+    """A nan first: it must count as a map that is used, and be gone from arrays that NEMO sets only once."""
+    settings = {"steps": 8, "every": 4, "values": ["nan", "1e30", "-1", "0"]}
+    found = nemo.drive(tmp_path, "wild_maps", settings, ranks)
+    for run, (outcome, felt, as_before) in found.items():
+        print(run, outcome, "felt" if felt else "not felt", "as before" if as_before else "NOT AS BEFORE")
+    assert {run.split()[0] for run in found} >= {"namzdf/avtb_2d", "namsbc/utau"}
+    assert all(felt for run, (_, felt, _) in found.items() if run.endswith("nan"))
+    assert all(as_before for _, _, as_before in found.values())
+
+
 def test_state_is_read_and_written(nemo, tmp_path: Path, ranks: int) -> None:
     found = nemo.drive(tmp_path, "state", ranks=ranks)
     for name in [name for name in found if name.endswith(" again")]:
