@@ -36,11 +36,11 @@ class Coupling:
         interval n + `lag`   with `lag` >= 1: the model runs on at once, while Python computes.
 
     Each interval has exactly that forcing, whatever the timing: a lag is a delay, not a race, and results are
-    the same bits every time. In the first `lag` intervals of a run the forcing stays as it stands (a forcing stays in
-    the model from one run to the next: `set` it where that matters), and the closure is not called in the last `lag`
-    ones, as nobody would wait for its result.
+    the same bits every time. In the first `lag` intervals of a run the forcing stays as it stands, and the closure
+    is not called in the last `lag` ones, as nobody would wait for its result.
 
-    `send` names forcing, state or parameters; parameters return to their standing values at the next run. With
+    `send` names forcing, state or parameters; forcing and parameters return to their standing values, those of the last
+    `set`, at the next `run` (not when the model runs on with `advance`). With
     `dtype` float32 fields travel, and reach the closure, as float32. The fields have a `halo` of so many cells, filled
     as the grid continues (see `Session.get`); what the closure returns has none. Arrays given to the closure are
     overwritten in the next interval: it copies what it keeps.

@@ -60,6 +60,7 @@ class Session:
         for entry in self.registration.of_role(Role.PARAMETER):
             self.parameters[entry.name] = entry.value if not entry.shape else self.get(entry.name)
         self._in_model: dict[str, Any] = dict(self.parameters)
+        self._forcing_before: dict[str, Any] = {}  # of what closures have written over since the last `set`
 
     @classmethod
     def over_mpi(cls, timeout: float = 300.0) -> Session:
@@ -155,6 +156,7 @@ class Session:
         prepared = [self._as_sent(self.registration.entry(name, _WRITABLE), v) for name, v in values.items()]
         self._model.put(prepared)
         for wire, array in prepared:
+            self._forcing_before.pop(wire.entry.name, None)
             if (entry := wire.entry).role is Role.PARAMETER:
                 value = entry.as_python(array.copy())
                 self.parameters[entry.name] = self._in_model[entry.name] = value
@@ -232,9 +234,9 @@ class Session:
     ) -> Trajectory:
         """Restore `snapshot`, run `steps` steps with `params`, and record.
 
-        Parameters that `params` does not name have the values of `self.parameters`. A blow-up is an outcome of
-        the trajectory, with what was recorded until then; the session lives on. With `coupling`, a closure in Python
-        takes part (see Coupling).
+        Parameters that `params` does not name have the values of `self.parameters`, and forcing has that of the last
+        `set`, whatever a closure has made of it since. A blow-up is an outcome of the trajectory, with what was
+        recorded until then; the session lives on. With `coupling`, a closure in Python takes part (see Coupling).
         """
         self._apply(params)
         self.restore(snapshot)
@@ -294,6 +296,8 @@ class Session:
         for wire in send:
             if wire.entry.role is Role.PARAMETER:
                 self._in_model[wire.entry.name] = None  # nobody knows; the next run sends the standing value
+            elif wire.entry.role is Role.FORCING and wire.entry.name not in self._forcing_before:
+                self._forcing_before[wire.entry.name] = self.get(wire.entry.name)
         return CoupledRun(coupling, receive, send)
 
     def _trajectory(self, run: Run, params: Params | None, initial: Snapshot | None) -> Trajectory:
@@ -357,14 +361,16 @@ class Session:
     # --- helpers ---
 
     def _apply(self, params: Params) -> None:
-        """Give the model `params` on top of the standing parameters; send only what changes."""
+        """Give the model the standing forcing, and `params` on top of the standing parameters; only what changes."""
         wanted = dict(self.parameters)
         for group, values in params.items():
             for name, value in values.items():
                 entry = self.registration.entry(f"{group}/{name}", (Role.PARAMETER,))
                 wanted[entry.name] = entry.as_python(WireField(entry).array(value))
         changed = {n: v for n, v in wanted.items() if not np.array_equal(v, self._in_model[n])}
-        self._model.put([self._as_sent(self.registration.entries[n], v) for n, v in changed.items()])
+        written = {**self._forcing_before, **changed}
+        self._model.put([self._as_sent(self.registration.entries[n], v) for n, v in written.items()])
+        self._forcing_before.clear()
         self._in_model.update({n: np.copy(v) if isinstance(v, np.ndarray) else v for n, v in changed.items()})
 
     def _as_sent(self, entry: Entry, value: Any) -> tuple[WireField, np.ndarray]:

@@ -42,7 +42,6 @@ def main() -> None:
             return {"thetao_tendency": tendency}
 
         def run(closure: Callable | None, steps: int, lag: int = 0) -> Trajectory:
-            ocean.set({"thetao_tendency": np.zeros(wet.shape)})  # what an earlier closure left there
             coupling = closure and Coupling(closure, ("thetao",), ("thetao_tendency",), EVERY, lag)
             return ocean.run(FLAWED, start, steps, RECORD, coupling)
 

@@ -60,7 +60,6 @@ def both(name, closure, receive, send, **how):
     def counted(step, fields):
         calls.append(step)
         return closure(step, fields)
-    session.set(calm)
     run = session.run({}, start, STEPS, record, Coupling(counted, receive, send, **how))
     session.set(calm)
     hand = by_hand(closure, receive, **how)
@@ -126,7 +125,6 @@ with session:
     note("unknown", lambda: session.run({}, start, 1, record, Coupling(wind, ("zoss",), forced)))
     note("read only", lambda: session.run({}, start, 1, record, Coupling(wind, seen, ("ke",))))
     said["steps 0"] = session.run({}, start, 0, record, Coupling(wind, seen, forced)).outcome.step
-    session.set(calm)
     after = session.run({}, start, STEPS, record)
     for field in record.fields:
         out[f"alone/{field}"], out[f"alone/{field}/hand"] = alone.fields[field], after.fields[field]
@@ -249,7 +247,7 @@ def test_blow_up_in_the_middle_is_an_outcome(each: Found) -> None:
     assert each.said["after a blow-up"][0] == "RequestRefused"
 
 
-def test_session_lives_on_after_all_that(each: Found) -> None:
+def test_session_lives_on_after_all_that_with_its_own_forcing(each: Found) -> None:
     for field in ("zos", "ub", "vb"):
         assert np.array_equal(each.arrays[f"alone/{field}"], each.arrays[f"alone/{field}/hand"])
 
