@@ -145,6 +145,11 @@ class Mailbox:
         """Is anything to be sent or received?"""
         return self._part is not None or bool(self._incoming)
 
+    @property
+    def sending(self) -> bool:
+        """Is anything to be sent?"""
+        return self._part is not None
+
     def send(self, payload: Window | bytes) -> None:
         """Begin to send."""
         self._outgoing.append(parts(payload, MAILBOX_PIECE_BYTES))
@@ -293,10 +298,12 @@ class SharedMemory:
         self._transport.timeout = seconds  # type: ignore[misc]
 
     def send_request(self, rank: int, header: bytes) -> None:
+        self._let_payloads_go(rank)
         self._transport.send_request(rank, header)
 
     def send(self, rank: int, payload: Window | bytes) -> None:
         if (box := self._box(rank, payload)) is None:
+            self._let_payloads_go(rank)
             self._transport.send(rank, payload)
         else:
             box.send(payload)
@@ -332,6 +339,12 @@ class SharedMemory:
 
     def _box(self, rank: int, payload: Window | bytes) -> Mailbox | None:
         return self._boxes[rank] if size_of(payload) >= SMALLEST_SHARED else None
+
+    def _let_payloads_go(self, rank: int) -> None:
+        """A rank in the middle of a payload takes no messages, of which only so many may be on their way."""
+        box = self._boxes[rank]
+        if box is not None and box.sending:
+            self._wait(lambda: not box.sending, f"rank {rank} to take what was sent")
 
     def _begin(self, box: Mailbox) -> None:
         box.move()

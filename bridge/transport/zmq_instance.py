@@ -109,6 +109,7 @@ class ZmqTransport:
         self.members = members
         self.timeout = timeout
         self._endpoint = endpoint
+        self._answers: deque[tuple[int, Header]] = deque()  # taken, and not yet asked for
         self._over = False
         self._next_beat = 0.0
         self._losses = -1
@@ -147,6 +148,9 @@ class ZmqTransport:
         self._endpoint.pump(max(seconds, _SHORTEST_POLL) if seconds > 0 else 0.0)
 
     def _taken_answer(self) -> tuple[int, Header] | None:
+        return self._answers.popleft() if self._answers else self._answer_out_of_inbox()
+
+    def _answer_out_of_inbox(self) -> tuple[int, Header] | None:
         for number, member in enumerate(self.members):
             inbox = member.delivery.inbox
             if inbox and inbox[0][0] == Kind.ANSWER:
@@ -185,15 +189,23 @@ class ZmqTransport:
     def _post(self, member: Rank, kind: Kind, body: bytes | memoryview, borrowed: bool = False) -> None:
         delivery = member.delivery
         if not delivery.has_room:
-            self._wait(lambda: delivery.has_room, f"{member.name} to take what was sent")
+            self._wait(lambda: self._room_made(delivery), f"{member.name} to take what was sent")
         self._endpoint.transmit(member, delivery.post(kind, body, borrowed), body)
+
+    def _room_made(self, delivery: Delivery) -> bool:
+        """May more be sent? A rank whose answers nobody takes stops, so they are taken; one each was asked for."""
+        while len(self._answers) < delivery.sent and (answer := self._answer_out_of_inbox()) is not None:
+            self._answers.append(answer)
+        return delivery.has_room
 
     def _acknowledge(self, member: Rank) -> None:
         if member.delivery.owes_acknowledgement:
             self._endpoint.transmit(member, member.delivery.envelope(Kind.ACKNOWLEDGE), b"")
 
     def _answer_is_here(self) -> bool:
-        return any(m.delivery.inbox and m.delivery.inbox[0][0] == Kind.ANSWER for m in self.members)
+        return bool(self._answers) or any(
+            m.delivery.inbox and m.delivery.inbox[0][0] == Kind.ANSWER for m in self.members
+        )
 
     def _all_is_done(self) -> bool:
         return not any(member.assemblies or member.delivery.lends for member in self.members)

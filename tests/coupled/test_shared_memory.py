@@ -129,6 +129,27 @@ def test_where_memory_cannot_be_shared_payloads_take_the_ordinary_way(
     assert np.array_equal(np.load(tmp_path / "out.npz")["zos"], plain["zos"])
 
 
+MANY = (
+    OPEN
+    + """
+from bridge.wire_field import WireField
+with opened() as session:
+    depth = WireField(session.registration.entry("namsw/depth"))
+    grav = WireField(session.registration.entry("namsw/rn_grav"))
+    session._model.put([(depth, np.full((1200, 1800), 7.0)), *[(grav, np.array(9.0))] * 100])
+    session._model.put([(depth, np.full((1200, 1800), float(value))) for value in range(40)])
+    session._model.put([(grav, np.array(float(value))) for value in range(200)])
+    print("last", session.get("namsw/depth").max(), session.get("namsw/rn_grav"))
+"""
+)
+
+
+@pytest.mark.parametrize("switch", ["auto", "off"])
+def test_more_can_be_set_at_once_than_may_be_on_its_way(coupled, switch: str) -> None:
+    output = coupled("ipc", MANY, 2, arguments=LARGE, **{SWITCH: switch})
+    assert "last 39.0 199.0" in output
+
+
 @pytest.mark.parametrize("length", [0, -8, 6, 2**40])
 def test_the_model_refuses_lengths_that_do_not_fit(meet, length: int) -> None:
     liar = f"""
