@@ -13,15 +13,17 @@ from __future__ import annotations
 import atexit
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference, name_of
+from bridge.description import Registration
+from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference, let_in, name_of
 from bridge.ensemble_batch import Batch, Run, RunRequest, make_runs
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout
 from bridge.model import ModelDescription, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
@@ -29,7 +31,9 @@ from bridge.protocol import Role
 from bridge.session import Session, is_failure
 
 _STANDING = (Role.PARAMETER, Role.FORCING)  # what a newcomer has to be told: no snapshot holds it
+_LOOK = 0.05  # s between looks for a newcomer while there is no instance at all
 _log = logging.getLogger("nemo-bridge")
+Answer = TypeVar("Answer")
 
 
 class Ensemble:
@@ -90,10 +94,16 @@ class Ensemble:
         attempts: int = 3,
         directory: Path | None = None,
         snapshot_memory: float | None = None,
+        first_timeout: float | None = None,
+        tend: Callable[[Collection[int]], None] | None = None,
     ) -> Ensemble:
-        """That many instances at a ZMQ endpoint. When one dies, the next to arrive there takes its place."""
-        arrivals = ZmqArrivals(endpoint, timeout, keys)
-        sessions = arrivals.wait_for(instances)
+        """That many instances at a ZMQ endpoint. When one dies, the next to arrive there takes its place.
+
+        `first_timeout`: seconds to wait for each of the first ones (default: `timeout`). `tend(labels that are here)`
+        is called now and then while instances are missing: `bridge.model_jobs.ModelJobs.tend` starts them.
+        """
+        arrivals = ZmqArrivals(endpoint, timeout, keys, tend)
+        sessions = arrivals.wait_for(instances, first_timeout)
         try:
             ensemble = cls(sessions, arrivals, attempts, timeout, directory, snapshot_memory)
         except BaseException as error:
@@ -127,38 +137,46 @@ class Ensemble:
     # --- the verbs of a Session ---
 
     @property
+    def registration(self) -> Registration:
+        """What the model has registered."""
+        return self._first.registration
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Values that a run has unless its `params` say otherwise."""
         return self._first.parameters
 
     def describe(self) -> ModelDescription:
         """What the model says of itself."""
-        return self._first.describe()
+        return self._ask_first(lambda first: first.describe())
 
     def get(self, name: str) -> Any:
         """Current value in the first instance; after `map` each instance is somewhere else."""
-        return self._first.get(name)
+        return self._ask_first(lambda first: first.get(name))
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Write parameters, forcing or state of every instance, and parameters and forcing of those to come."""
+        entries = self.registration.entries
         self._each(lambda session: session.set(values))
-        entries = self._first.registration.entries
         self._standing.update({n: np.copy(v) for n, v in values.items() if entries[n].role in _STANDING})
 
     def snapshot(self) -> Snapshot:
         """The state of the first instance, from now on held by all: saved to a file, loaded, its hash checked."""
-        first = self._first
-        taken = first.snapshot()
-        return self._share(first, taken, self._directory / taken.id)
+
+
+        def taken(first: Session) -> Snapshot:
+            snapshot = first.snapshot()
+            return self._share(first, snapshot, self._directory / snapshot.id)
+
+        return self._ask_first(taken)
 
     def load(self, path: Path | str, expected: Snapshot | None = None) -> Snapshot:
         """Read a saved snapshot into every instance."""
-        first = self._first
-        return self._share(first, first.load(path, expected), None)
+        return self._ask_first(lambda first: self._share(first, first.load(path, expected), None))
 
     def save(self, snapshot: Snapshot, path: Path | str) -> Snapshot:
         """Write a snapshot to files `path`.0000, … (one per rank)."""
-        saved = self._first.save(self._local(self._first, snapshot), path)
+        saved = self._ask_first(lambda first: first.save(self._local(first, snapshot), path))
         return replace(snapshot, path=saved.path)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -184,6 +202,7 @@ class Ensemble:
                 self._forget(session)
         if self._newcomers is not None:
             self._newcomers.close()
+            self._newcomers = None
         if self._temporary is not None:
             self._temporary.cleanup()
         atexit.unregister(self.stop)
@@ -257,9 +276,24 @@ class Ensemble:
     @property
     def _first(self) -> Session:
         self._drop_the_lost()
-        if not self.sessions:
-            raise ModelCrashed("no instance of the ensemble is left")
+        start = time.monotonic()
+        while not self.sessions:
+            if self._newcomers is None or time.monotonic() - start > self._timeout:
+                raise ModelCrashed("no instance of the ensemble is left")
+            time.sleep(_LOOK)
+            let_in(self._newcomers, [self])
         return self.sessions[0]
+
+    def _ask_first(self, question: Callable[[Session], Answer]) -> Answer:
+        """What the first instance answers; of the next one if it is lost over it."""
+        while True:
+            first = self._first
+            try:
+                return question(first)
+            except BridgeError as error:
+                if not first.lost or first not in self.sessions:
+                    raise
+                self.lose(first, error)
 
     def _each(self, action: Callable[[Session], Any], sessions: Iterable[Session] | None = None) -> None:
         """Do it with every instance, or with those; one that is lost over it is dropped."""
@@ -270,7 +304,8 @@ class Ensemble:
                 if not session.lost:
                     raise
                 self.lose(session, error)
-        self._first  # noqa: B018 (raises if none is left)
+        if not self.sessions and self._newcomers is None:
+            raise ModelCrashed("no instance of the ensemble is left")
 
     def _drop_the_lost(self) -> None:
         """Drop instances of which the session was stopped, or broken by an earlier verb."""
@@ -284,6 +319,11 @@ class Ensemble:
         _log.warning("lost %s: %s", name_of(session), error)
         self._forget(session)
         session.stop()
+
+    @property
+    def labels(self) -> set[int]:
+        """Of the instances that are here."""
+        return {session.instance for session in self.sessions}
 
     @property
     def has_room(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,10 @@ class Newcomers(Protocol):
         """A session with an instance that has arrived, if there is one; does not wait."""
         ...
 
+    def tend(self, connected: Collection[int]) -> None:
+        """See that instances come, if that is in our hands; `connected` are the labels of those that are here."""
+        ...
+
     def close(self) -> None:
         """No further instance is wanted."""
         ...
@@ -33,6 +38,11 @@ class Host(Protocol):
     @property
     def card(self) -> Mapping[str, Any]:
         """What its instances have in common (`card_of`)."""
+        ...
+
+    @property
+    def labels(self) -> Collection[int]:
+        """Of the instances that are here."""
         ...
 
     @property
@@ -48,23 +58,49 @@ class Host(Protocol):
 class ZmqArrivals:
     """Instances that come to a ZMQ endpoint."""
 
-    def __init__(self, endpoint: str, timeout: float, keys: Path | None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        timeout: float,
+        keys: Path | None,
+        tend: Callable[[Collection[int]], None] | None = None,
+    ) -> None:
         from bridge.transport.zmq_transport import Endpoint, tell_of_uncaught_exceptions
 
         self._endpoint = Endpoint(endpoint, keys)
         self._timeout = timeout
+        self._tended = tend is not None
+        self.tend = tend or (lambda connected: None)
         self._transports: list[Any] = []
         tell_of_uncaught_exceptions(self._transports)
 
-    def wait_for(self, instances: int) -> list[Session]:
-        """The first ones, in the order of their labels; if they do not all come, those that did are told."""
+    def wait_for(self, instances: int, timeout: float | None = None) -> list[Session]:
+        """The first ones, in the order of their labels, each within `timeout` seconds.
+
+        If they do not all come, those that did are told.
+        """
+        sessions: list[Session] = []
         try:
-            for _ in range(instances):
-                self._transports.append(self._endpoint.accept(self._timeout))
-            return [Session.with_model(t) for t in sorted(self._transports, key=lambda t: t.instance)]
+            while len(sessions) < instances:
+                meanwhile = partial(self.tend, {session.instance for session in sessions})
+                transport = self._endpoint.accept(self._timeout if timeout is None else timeout, meanwhile)
+                transport.timeout = self._timeout
+                self._transports.append(transport)
+                sessions += self._begun(transport)
+            return sorted(sessions, key=lambda session: session.instance)
         except BaseException as error:
             self.close(f"the server ended before the run began: {error}")
             raise
+
+    def _begun(self, transport: Any) -> list[Session]:
+        """A session with an instance; none with one that is lost at once, where another one will be started."""
+        try:
+            return [Session.with_model(transport)]
+        except BridgeError as error:
+            if not self._tended:
+                raise
+            _log.warning("lost instance %d: %s", transport.instance, error)
+            return []
 
     def next(self) -> Session | None:
         """A session with the next one, if it is there."""
@@ -82,6 +118,7 @@ class ZmqArrivals:
 def let_in(newcomers: Newcomers | None, hosts: Sequence[Host]) -> None:
     """Instances that have arrived join those who are alike, while some place is free; others are sent away."""
     while newcomers is not None and any(host.has_room for host in hosts):
+        newcomers.tend({label for host in hosts for label in host.labels})
         try:
             session = newcomers.next()
             if session is None:

@@ -33,7 +33,11 @@ class Guard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:  # the watch is over: say the word that lets the guard leave in peace
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """The watch is over: say the word that lets the guard leave in peace."""
+        try:
             self._process.communicate(b"done", timeout=_FAREWELL)
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()

@@ -30,6 +30,7 @@ from optim.gradients import Ensemble, FieldSurrogate, FiniteDifference, Gradient
 from optim.minimise import Iteration, Solution, minimise
 from optim.minimisers import LevenbergMarquardt
 from optim.refine import Refined, refine
+from optim.report.result import RunResult
 
 LEDGER_FOLDER = "ledger"
 Progress = Callable[[str], None]
@@ -79,7 +80,7 @@ class ExperimentResult:
     exact_name: str = "exact twin"
     refined: Refined | None = None
 
-    def to_run_result(self) -> Any:
+    def to_run_result(self) -> RunResult:
         """The result in the report's terms."""
         from optim.experiment_result import run_result
 
@@ -305,15 +306,15 @@ def run_experiment(
     session_factory: Callable[[], AbstractContextManager[Any]],
     progress: Progress,
     resume: bool = False,
-) -> ExperimentResult:
-    """Tune as the file says with the model behind `session_factory`; the ledger lies in `directory`."""
+) -> RunResult:
+    """Tune as the file says with the model behind `session_factory`; ledger and result lie in `directory`."""
     experiment = read(path)
     with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
         if resume:
             progress(f"resuming: {len(ledger)} finished runs in the ledger")
         setting = _prepared(experiment, session, ledger, directory, progress)
-        result = conduct(experiment, setting, progress)
-        result.to_run_result().write(directory)
+        result = conduct(experiment, setting, progress).to_run_result()
+        result.write(directory)
         return result
 
 
@@ -406,7 +407,10 @@ def spin_up(
         return session.load(saved)
     except RequestRefused:
         progress(f"spin-up: {steps} steps")
-    trajectory = session.run(experiment.fixed, start, steps, recording)
-    if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
-        raise ConfigurationError(f"[window]: the spin-up failed: {trajectory.outcome.message}")
-    return session.save(session.snapshot(), saved)
+    while True:
+        trajectory = session.run(experiment.fixed, start, steps, recording)
+        if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
+            raise ConfigurationError(f"[window]: the spin-up failed: {trajectory.outcome.message}")
+        reached = session.snapshot()
+        if reached.step == trajectory.outcome.step:  # else the instance that was there has died since
+            return session.save(reached, saved)

@@ -212,7 +212,8 @@ _TABLES = {
 
 _MODEL = {
     "kind": str, "ranks": Count, "timeout": Positive, "program": str, "namelist": str, "executable": str,
-    "directory": str, "relaunch": bool,
+    "directory": str, "relaunch": bool, "transport": Literal["mpi", "zmq"], "instances": Count, "endpoint": str,
+    "keys": str, "restarts": Index,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bridge.errors import ConfigurationError
 from bridge.ledger import Ledger
+from bridge.model import BatchModel, Snapshot
 from bridge.models import toy_ocean
 from emulator.simplified_toy_ocean import SimplifiedTwin
 from emulator.toy_ocean.config import Config
@@ -25,6 +26,7 @@ from optim.forward import Forward, Identity
 from optim.gradients import FieldSurrogate
 
 if TYPE_CHECKING:
+    from bridge.ensemble import Ensemble
     from bridge.session import Session
 
 MODEL_FOLDER = "model"
@@ -32,7 +34,7 @@ MESH = "mesh_mask.nc"
 
 
 def prepare(
-    experiment: Experiment, session: Session, ledger: Ledger, directory: Path, progress: Progress
+    experiment: Experiment, session: Session | Ensemble, ledger: Ledger, directory: Path, progress: Progress
 ) -> Setting:
     """The setting of an experiment with the toy_ocean that runs in `directory`/model behind `session`."""
     folder = directory / MODEL_FOLDER
@@ -43,16 +45,25 @@ def prepare(
         forcing=[path for _, _, path in toy_ocean.input_files(namelist, folder)],
     )
     snapshot = spin_up(experiment, session, identity, directory, progress)
-    session.restore(snapshot)
-    state = State(**{name: jnp.asarray(np.array(session.get(name), float)) for name in State._fields})
     return Setting(
         model=session,
         snapshot=snapshot,
         identity=identity,
         ledger=ledger,
         surrogate=lambda chosen: make_surrogate(chosen, folder),
-        exact_gradient=lambda forward: exact_gradient(forward, folder, Start(state, snapshot.step)),
+        exact_gradient=lambda forward: exact_gradient(forward, folder, _start(session, snapshot)),
     )
+
+
+def _start(session: Session | Ensemble, snapshot: Snapshot) -> Start:
+    """The state that the snapshot holds, read from a model that stands there."""
+    session.restore(snapshot)
+    state = State(**{name: jnp.asarray(np.array(session.get(name), float)) for name in State._fields})
+    if (
+        isinstance(session, BatchModel) and session.snapshot().id != snapshot.id
+    ):  # that instance has died since
+        return _start(session, snapshot)
+    return Start(state, snapshot.step)
 
 
 def make_surrogate(experiment: Experiment, folder: Path) -> FieldSurrogate:

@@ -20,6 +20,9 @@ from bridge.model import BatchModel, Model, Outcome, OutcomeKind, Params, Record
 from optim.control import ControlVector
 from optim.cost import Cost
 
+#: how a run ends by what it computes, and not by what happened to its processes
+_ENDS = (OutcomeKind.COMPLETED, OutcomeKind.BLEW_UP)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -125,7 +128,7 @@ class Forward:
             return
         missing = {key: x for x in points if (key := self.key(x)) not in self._seen}
         for key in list(missing):
-            found = self.ledger.lookup(key) if self.ledger is not None else None
+            found = self._found(key)
             if found is not None:
                 self._note(key, found)
                 del missing[key]
@@ -145,12 +148,19 @@ class Forward:
         key = self.key(x)
         if self._latest is not None and self._latest[0] == key:
             return self._latest[1]
-        trajectory = self.ledger.lookup(key) if self.ledger is not None else None
+        trajectory = self._found(key)
         if trajectory is None:
             trajectory = self._run(key, x)
         self._latest = (key, trajectory)
         self._note(key, trajectory)
         return trajectory
+
+    def _found(self, key: str) -> Trajectory | None:
+        """The run as the ledger has it, if it came to an end of its own: what killed a model may not do so again."""
+        found = self.ledger.lookup(key) if self.ledger is not None else None
+        if found is None or key in self._seen or found.outcome.kind in _ENDS:
+            return found
+        return None
 
     def _note(self, key: str, trajectory: Trajectory) -> None:
         self.runs += key not in self._seen

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -113,8 +113,8 @@ class Endpoint:
         #: where the socket listens; tells the port of tcp://127.0.0.1:*
         self.address: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
-    def accept(self, timeout: float = 300.0) -> ZmqTransport:
-        """Wait for the next instance of which all ranks are there.
+    def accept(self, timeout: float = 300.0, meanwhile: Callable[[], None] = lambda: None) -> ZmqTransport:
+        """Wait for the next instance of which all ranks are there; `meanwhile` is called now and then.
 
         PeerTimeout if none is complete in time, ProtocolError if a model speaks another version.
         """
@@ -127,6 +127,7 @@ class Endpoint:
                 raise refusal
             if time.monotonic() - start > timeout:
                 raise PeerTimeout(self._nobody(timeout))
+            meanwhile()
             self.pump(_SLICE)
 
     def arrival(self, timeout: float = 300.0) -> ZmqTransport | None:

@@ -9,6 +9,7 @@ import traceback
 from bridge.errors import BridgeError, ConfigurationError, LedgerBusy, ModelCrashed
 from bridge.launch import inside_mpi_job
 from bridge.watch import leave_last_words
+from optim.cli.interruption import AskedToEnd
 
 UNFORESEEN, WRONG_USE, MODEL_FAILED, BUSY, INTERRUPTED = 1, 2, 4, 5, 130
 
@@ -16,7 +17,7 @@ UNFORESEEN, WRONG_USE, MODEL_FAILED, BUSY, INTERRUPTED = 1, 2, 4, 5, 130
 def exit_code(error: BaseException) -> int:
     """The exit code that `error` stands for."""
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
+        return 128 + error.number if isinstance(error, AskedToEnd) else INTERRUPTED
     if isinstance(error, LedgerBusy):
         return BUSY
     if isinstance(error, ConfigurationError):
@@ -30,8 +31,9 @@ def explain(error: BaseException) -> None:
     """Say on standard error what happened: one message for errors that were foreseen, the traceback for others."""
     if exit_code(error) == UNFORESEEN:
         traceback.print_exception(error)
-    text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    reason = f"{type(error).__name__}: {text}"
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, KeyboardInterrupt):
+        reason = str(error) or "interrupted"
     if not isinstance(error, ModelCrashed):  # then the model's log knows more
         leave_last_words(reason)
     print(f"nemo-bridge: {reason}", file=sys.stderr, flush=True)

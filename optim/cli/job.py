@@ -1,67 +1,127 @@
-"""The [model] table of an experiment file, and the MPI job that it describes."""
+"""The model jobs that an experiment file describes: checked, their folders filled, their command lines."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge import launch
 from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
-from bridge.models import toy_ocean
 from bridge.relaunch import RelaunchedModel
-from optim.cli.models import MODEL_FOLDER, ModelProgram, Nemo, ToyOcean, Way
+from optim.cli import model_table
+from optim.cli.model_table import ModelTable
+from optim.cli.models import MODEL_FOLDER, ModelProgram, Way
 
 if TYPE_CHECKING:
     from optim.experiment_file import Experiment
 
+ENDPOINT_FILE = "server"
+_LONGEST_PATH = 107  # bytes of a socket's path on Linux
+
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What an experiment file says about the model: program, ranks, seconds of silence allowed."""
+    """What an experiment file and the options of a command say about the model, and of its parameters."""
 
-    program: ModelProgram
-    ranks: int
-    timeout: float
+    table: ModelTable
     relaunch: bool = False  # every run is a job of its own
     warnings: tuple[str, ...] = ()  # about the parameters that the experiment tunes
 
-    def prepare(self, directory: Path) -> Path:
-        """Fill `directory/model`, where the ranks run."""
-        folder = directory / MODEL_FOLDER
-        self.program.prepare(folder)
-        return folder
+    @property
+    def program(self) -> ModelProgram:
+        return self.table.program
 
-    def relaunched(self, folder: Path) -> RelaunchedModel:
+    @property
+    def timeout(self) -> float:
+        return self.table.timeout
+
+    @property
+    def over_zmq(self) -> bool:
+        return self.table.transport == model_table.ZMQ
+
+    def folders(self, directory: Path) -> list[Path]:
+        """Where the instances run: `model`, `model-1`, `model-2`, …"""
+        names = [MODEL_FOLDER, *(f"{MODEL_FOLDER}-{number}" for number in range(1, self.table.instances))]
+        return [directory / name for name in names]
+
+    def prepare(self, directory: Path) -> list[Path]:
+        """Fill the folders in which the ranks of each instance run."""
+        folders = self.folders(directory)
+        for folder in folders:
+            self.program.prepare(folder)
+        return folders
+
+    def relaunched(self, folders: Sequence[Path]) -> RelaunchedModel:
         """The model as one that is started anew for every run."""
         argv = self.program.argv()
-        return RelaunchedModel(folder, self.program.prepare, argv, self.ranks, self.timeout)
+        return RelaunchedModel(folders[0], self.program.prepare, argv, self.table.ranks, self.timeout)
 
-    def job(self, server_arguments: Sequence[str], folder: Path) -> launch.Job:
-        """This program as the server, and the model in its prepared folder."""
-        server = [sys.executable, "-m", "optim.cli", *server_arguments]
-        return launch.server_and_models(server, self.program.argv(), self.ranks, [folder])
+    def job(self, server_arguments: Sequence[str], folders: Sequence[Path]) -> launch.Job:
+        """One MPI job: this program as the server, and the model in each of its prepared folders."""
+        server = [sys.executable, "-m", "optim.cli", *server_arguments, "--transport", model_table.MPI]
+        return launch.server_and_models(server, self.program.argv(), self.table.ranks, folders)
+
+    def endpoint(self, directory: Path) -> str:
+        """Where the server and the models meet over ZMQ; ConfigurationError if that can be no place for it."""
+        if self.table.endpoint:
+            return self.table.endpoint
+        path = directory / ENDPOINT_FILE
+        if len(bytes(path)) > _LONGEST_PATH:
+            raise ConfigurationError(
+                f"{path}: the path of a socket has at most {_LONGEST_PATH} bytes, this one has {len(bytes(path))}: "
+                'choose a shorter --directory, or give [model] endpoint = "ipc:///short/path"'
+            )
+        return f"ipc://{path}"
+
+    def model_job(self, directory: Path, instance: int) -> launch.Job:
+        """The job of one instance over ZMQ."""
+        return launch.model_over_zmq(
+            self.program.argv(),
+            self.table.ranks,
+            self.folders(directory)[instance],
+            self.endpoint(directory),
+            instance,
+            self.table.keys,
+        )
+
+    def model_lines(self, directory: Path) -> list[str]:
+        """Commands that start the instances over ZMQ, for a shell."""
+        return [launch.shell_line(self.model_job(directory, n)) for n in range(self.table.instances)]
+
+    def server_line(self, server_arguments: Sequence[str], directory: Path) -> str:
+        """Command of a server over ZMQ that waits for models which somebody else starts."""
+        table = self.table
+        options = ["--transport", model_table.ZMQ, "--instances", str(table.instances), "--serve-only"]
+        options += ["--endpoint", self.endpoint(directory)]
+        options += ["--keys", str(table.keys)] if table.keys is not None else []
+        return shlex.join(["nemo-bridge", *server_arguments, *options])
 
 
-def checked_settings(path: Path, ranks: int | None = None) -> ModelSettings:
-    """`model_settings` of an experiment file that is right as a whole; ConfigurationError before anything starts."""
+def checked_settings(path: Path, options: Mapping[str, Any] | None = None) -> ModelSettings:
+    """What an experiment file that is right as a whole says; ConfigurationError before anything starts.
+
+    `options` that are not None take the places of entries of [model].
+    """
     from optim import experiment_file
 
     experiment = experiment_file.read(path)
-    settings = model_settings(path, experiment.model, ranks)
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    table = model_table.read(path, _merged(experiment.model, given))
     _check_observations(experiment)
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
-    ways = {name: settings.program.way_to(name) for name in names}
-    relaunch = settings.relaunch or any(way.relaunch for way in ways.values())
+    ways = {name: table.program.way_to(name) for name in names}
+    relaunch = table.relaunch or any(way.relaunch for way in ways.values())
     if relaunch:
         experiment_file.refuse_spin_up(experiment)
     warnings = [warning for way in ways.values() for warning in way.warnings]
-    return replace(settings, relaunch=relaunch, warnings=(*warnings, *_implausible(experiment, ways)))
+    return ModelSettings(table, relaunch, (*warnings, *_implausible(experiment, ways)))
 
 
 def _implausible(experiment: Experiment, ways: Mapping[str, Way]) -> Iterator[str]:
@@ -73,6 +133,16 @@ def _implausible(experiment: Experiment, ways: Mapping[str, Way]) -> Iterator[st
                 f"{control.name}: its bounds {control.lower:g} … {control.upper:g} are wider than what is plausible, "
                 f"{lower:g} … {upper:g}"
             )
+
+
+def _merged(table: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """[model] with `options` in it; without what belongs to the other transport when an option chooses this one."""
+    merged = {**table, **options}
+    if options.get("transport") == model_table.MPI:
+        for name in model_table.OF_ZMQ:
+            if name not in options:
+                merged.pop(name, None)
+    return merged
 
 
 def _check_observations(experiment: Experiment) -> None:
@@ -87,51 +157,3 @@ def _check_observations(experiment: Experiment) -> None:
             raise ConfigurationError(
                 f"{label} of {item.field}: file {item.file} not found in {experiment.path.parent}"
             )
-
-
-def model_settings(path: Path, table: Mapping[str, Any], ranks: int | None = None) -> ModelSettings:
-    """Settings from the [model] table of the experiment file `path`; `ranks` overrides its own."""
-    settings = ModelSettings(
-        program=_program(path, table),
-        ranks=_typed(path, table, "ranks", int, 2) if ranks is None else ranks,
-        timeout=float(_typed(path, table, "timeout", (int, float), 300.0)),
-        relaunch=table.get("relaunch") is True,
-    )
-    if settings.ranks < 1:
-        raise ConfigurationError(f"{path}: [model] ranks should be at least 1, got {settings.ranks}")
-    return settings
-
-
-_COMMON = {"kind", "ranks", "timeout"}
-_OWN = {"toy_ocean": {"program", "namelist"}, "nemo": {"executable", "directory", "relaunch"}}
-
-
-def _program(path: Path, table: Mapping[str, Any]) -> ModelProgram:
-    kind = table.get("kind", toy_ocean.NAME)
-    if kind not in _OWN:
-        raise ConfigurationError(f"{path}: [model] kind should be one of {sorted(_OWN)}, got {kind!r}")
-    unknown = sorted(set(table) - _COMMON - _OWN[kind])
-    if unknown:
-        known = ", ".join(sorted(_COMMON | _OWN[kind]))
-        raise ConfigurationError(f"{path}: [model] unknown entry {unknown[0]!r}; known: {known}")
-    if kind == "nemo":
-        return Nemo(_file(path, table, "executable"), _file(path, table, "directory"))
-    return ToyOcean(_typed(path, table, "program", str, toy_ocean.NAME), _file(path, table, "namelist"))
-
-
-def _file(path: Path, table: Mapping[str, Any], name: str) -> Path:
-    """A path that counts from the folder of the experiment file."""
-    if name not in table:
-        raise ConfigurationError(f'{path}: expected a table [model] with {name} = "…"')
-    return (path.parent / _typed(path, table, name, str, "")).expanduser().resolve()
-
-
-def _typed(path: Path, table: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
-    value = table.get(name, default)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ConfigurationError(f"{path}: [model] {name} should be {_kind_name(kind)}, got {value!r}")
-    return value
-
-
-def _kind_name(kind: Any) -> str:
-    return {str: "a text", int: "a whole number"}.get(kind, "a number")

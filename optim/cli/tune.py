@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from bridge import launch, watch
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigurationError
+from optim.cli import options
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.ownership import EXPERIMENT_COPY, owned, refuse_reuse
-from optim.cli.server import enable_float64, live_session, progress_printer
+from optim.cli.server import enable_float64, live_model, progress_printer
 
 SessionFactory = Callable[[], AbstractContextManager[Any]]
 
@@ -29,51 +30,84 @@ def tune(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the runs that the directory holds")
     ] = False,
-    ranks: Annotated[int | None, typer.Option(help="ranks of the model, instead of the file's")] = None,
+    ranks: options.Ranks = None,
+    transport: options.Transport = None,
+    instances: options.Instances = None,
+    endpoint: options.Endpoint = None,
+    keys: options.Keys = None,
+    serve_only: Annotated[
+        bool,
+        typer.Option(
+            "--serve-only", help="over ZMQ: print the models' commands, and wait until others start them"
+        ),
+    ] = False,
     prepare_only: Annotated[
-        bool, typer.Option("--prepare-only", help="fill the run directory and print the mpirun command")
+        bool, typer.Option("--prepare-only", help="fill the run directory and print the commands")
     ] = False,
 ) -> None:
     """Tune the parameters that EXPERIMENT names.
 
-    Starts the MPI job itself. Inside an MPI job, as in `mpirun -n 1 nemo-bridge tune EXPERIMENT : -n 4 toy_ocean
-    namelist_cfg`, it is that job's server. The report is written to the folder `report` of the run directory.
+    Over MPI it starts one job of server and model. Inside an MPI job, as in `mpirun -n 1 nemo-bridge tune EXPERIMENT :
+    -n 4 toy_ocean namelist_cfg`, it is that job's server. Over ZMQ it is the server, starts a job for each instance of
+    the model, and starts those again that die. The report is written to the folder `report` of the run directory.
     """
-    settings = checked_settings(experiment, ranks)
+    settings = checked_settings(experiment, options.of_model(ranks, transport, instances, endpoint, keys))
     directory = directory or Path("runs") / experiment.stem
-    if launch.inside_mpi_job():
+    _check_options(experiment, settings, serve_only)
+    if launch.inside_mpi_job() and not settings.over_zmq:
         _serve(experiment, settings, directory, resume)
         return
     refuse_reuse(directory, resume)
     for warning in settings.warnings:
         print(f"nemo-bridge: warning: {warning}", file=sys.stderr)
     with owned(directory) as own:
+        folders = _prepare(experiment, settings, own)
         if settings.relaunch:
-            folder = _prepare(experiment, settings, own)
-            _conduct(experiment, own, resume, lambda: nullcontext(settings.relaunched(folder)))
+            _conduct(experiment, own, resume, lambda: nullcontext(settings.relaunched(folders)))
             return
-        code = _start(experiment, settings, own, resume, prepare_only)
+        if prepare_only:
+            _print_commands(experiment, settings, own, resume, folders)
+            return
+        if settings.over_zmq:
+            from optim.cli.zmq_server import served_models
+
+            _conduct(experiment, own, resume, lambda: served_models(settings, own, serve_only))
+            return
+        code = watch.run(settings.job(_arguments(experiment, own, resume), folders))
     sys.exit(code)
 
 
-def _start(
-    experiment: Path, settings: ModelSettings, directory: Path, resume: bool, prepare_only: bool
-) -> int:
-    """Start the MPI job of server and model, or say how; its exit code."""
-    folder = _prepare(experiment, settings, directory)
-    arguments = ["tune", str(experiment.resolve()), "--directory", str(directory)]
-    job = settings.job(arguments + ["--resume"] * resume, folder)
-    if prepare_only:
-        print(launch.shell_line(job))
-        return 0
-    return watch.run(job)
+def _check_options(experiment: Path, settings: ModelSettings, serve_only: bool) -> None:
+    if serve_only and not settings.over_zmq:
+        raise ConfigurationError('--serve-only belongs to --transport zmq, or [model] transport = "zmq"')
+    if serve_only and settings.relaunch:
+        raise ConfigurationError(
+            f"{experiment}: some of its parameters need a relaunch of the model for every run; with --serve-only "
+            "somebody else starts the model: leave them out"
+        )
 
 
-def _prepare(experiment: Path, settings: ModelSettings, directory: Path) -> Path:
-    """Fill the run directory: a copy of the experiment file, and the folder in which the model runs (returned)."""
-    folder = settings.prepare(directory)
+def _arguments(experiment: Path, directory: Path, resume: bool) -> list[str]:
+    """What the server of a job is called with."""
+    return ["tune", str(experiment.resolve()), "--directory", str(directory)] + ["--resume"] * resume
+
+
+def _print_commands(
+    experiment: Path, settings: ModelSettings, directory: Path, resume: bool, folders: list[Path]
+) -> None:
+    """How to start by hand what has been prepared: one MPI job, or server and models over ZMQ in any order."""
+    arguments = _arguments(experiment, directory, resume)
+    if settings.over_zmq:
+        print("\n".join([settings.server_line(arguments, directory), *settings.model_lines(directory)]))
+    else:
+        print(launch.shell_line(settings.job(arguments, folders)))
+
+
+def _prepare(experiment: Path, settings: ModelSettings, directory: Path) -> list[Path]:
+    """Fill the run directory: a copy of the experiment file, and the folders in which the instances run (returned)."""
+    folders = settings.prepare(directory)
     shutil.copyfile(experiment, directory / EXPERIMENT_COPY)
-    return folder
+    return folders
 
 
 def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: bool) -> None:
@@ -81,7 +115,7 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
     refuse_reuse(directory, resume)
     directory = launch.make_run_directory(directory)
     expected = settings.program.expected()
-    _conduct(experiment, directory, resume, lambda: live_session(settings.timeout, expected))
+    _conduct(experiment, directory, resume, lambda: live_model(settings.timeout, directory, expected))
 
 
 def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: SessionFactory) -> None:
@@ -97,7 +131,7 @@ def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: S
         directory=directory,
         session_factory=session_factory,
         progress=show,
-    ).to_run_result()
+    )
     folder = write_report(directory, result)
     show(
         f"{result.outcome}: cost {result.cost_initial:.6g} -> {result.cost_final:.6g}, {result.model_runs} model runs"
