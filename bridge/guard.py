@@ -71,7 +71,12 @@ def end_session(session: int, grace: float = 2.0) -> int:
 
 def session_members(session: int) -> list[int]:
     """Process ids of the living processes of a session."""
-    members = []
+    return list(session_states(session))
+
+
+def session_states(session: int) -> dict[int, str]:
+    """The living processes of a session, and in which state the kernel has each (R, S, D, T …)."""
+    states = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -80,8 +85,8 @@ def session_members(session: int) -> list[int]:
         except OSError:
             continue  # it ended while we looked
         if fields[0] != "Z" and int(fields[3]) == session:
-            members.append(int(entry.name))
-    return members
+            states[int(entry.name)] = fields[0]
+    return states
 
 
 def _signal_all(processes: Sequence[int], number: signal.Signals) -> None:

@@ -14,13 +14,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from bridge.errors import BridgeError
-from bridge.guard import Guard, end_session
+from bridge.guard import Guard, end_session, session_states
 from bridge.launch import Job, mpi_environment, mpirun_command, server_and_models
+from bridge.patience import patience
 
 #: seconds between the polite signal and the one that cannot be refused
 GRACE = 5.0
 #: environment variable: the file in which the server leaves the reason of its failure
 LAST_WORDS = "NEMO_BRIDGE_LAST_WORDS"
+#: seconds between looks at a running job
+_LOOK = 0.5
 #: with fewer bytes left, a failed job is told that its disk is full
 FULL_DISK = 1_000_000
 
@@ -71,12 +74,15 @@ def run_command(
 
 
 def _wait(launcher: subprocess.Popen, relay: _Relay, watch: Callable[[], None] | None) -> int:
+    suspended = _Suspended(launcher.pid)
     while True:
         try:
-            return launcher.wait(timeout=0.5)
+            return launcher.wait(timeout=_LOOK)
         except subprocess.TimeoutExpired:
             if watch is not None:
                 watch()
+            if suspended.too_long():
+                launcher.kill()
             if relay.received and time.monotonic() - relay.received_at > GRACE:
                 launcher.kill()
 
@@ -130,8 +136,30 @@ def _say(text: str) -> None:
     print(f"nemo-bridge: {text}", file=sys.stderr, flush=True)
 
 
+class _Suspended:
+    """Processes of a job that a signal has stopped while this one goes on: all others would wait for them for ever."""
+
+    def __init__(self, session: int) -> None:
+        self._session = session
+        self._looks: dict[
+            int, int
+        ] = {}  # at which each was found stopped, without a break; counted, not timed:
+        # a machine that sleeps, or a scheduler that stops a whole job, stops this process too
+
+    def too_long(self) -> bool:
+        """Is one stopped for longer than the patience? Says so. Called at each look."""
+        states = session_states(self._session)
+        self._looks = {p: self._looks.get(p, 0) + 1 for p, state in states.items() if state in "Tt"}
+        for process, looks in self._looks.items():
+            if looks * _LOOK > patience():
+                _say(f"process {process} of the job is stopped (suspended by a signal): ending the job")
+                return True
+        return False
+
+
 class _Relay:
-    """Passes SIGINT, SIGTERM and SIGHUP on to the launcher instead of dying of them."""
+    """Passes SIGINT, SIGTERM and SIGHUP on to the launcher instead of dying of them; those that are ignored (nohup)
+    stay so."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -141,7 +169,8 @@ class _Relay:
         self.received_at = 0.0
 
     def __enter__(self) -> _Relay:
-        self._previous = {number: signal.signal(number, self._pass_on) for number in self.SIGNALS}
+        heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._previous = {number: signal.signal(number, self._pass_on) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
