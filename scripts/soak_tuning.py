@@ -33,7 +33,7 @@ WAYS = {
     "zmq, 3 instances": ["--transport", "zmq", "--instances", "3"],
 }
 SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGINT, signal.SIGSTOP]
-MOST_KILLS = 8  # of one experiment, which then may end in peace
+MOST_KILLS = 10 # of one experiment, which then may end in peace
 LIMIT = 150.0  # s without a kill after which a job counts as hung
 PATIENCE = 8  # s, of the bridge
 SUSPENSION = 3.0  # s for which the process that a user has started is stopped
@@ -240,13 +240,13 @@ def follow(
 ) -> int:
     """Let a job run, and strike at most `kills` times; how often that was."""
     struck, quiet_since = 0, time.monotonic()
-    next_strike = quiet_since + dice.uniform(0.0, pace)
+    next_strike = quiet_since + dice.uniform(0.0, pace) * dice.random()
     while job.poll() is None:
         now = time.monotonic()
         if struck < kills and now > next_strike:
             struck += strike(tuning, job, dice, figures)
             quiet_since = time.monotonic()
-            next_strike = quiet_since + dice.uniform(0.0, pace)
+            next_strike = quiet_since + dice.uniform(0.0, pace) * dice.random()
         if now - quiet_since > LIMIT:
             figures.found("hung", f"{tuning.folder} ({tuning.way}), see output")
             os.kill(job.pid, signal.SIGKILL)

@@ -16,8 +16,10 @@ UNFORESEEN, WRONG_USE, MODEL_FAILED, BUSY, INTERRUPTED = 1, 2, 4, 5, 130
 
 def exit_code(error: BaseException) -> int:
     """The exit code that `error` stands for."""
+    if isinstance(error, AskedToEnd):
+        return 128 + error.number
     if isinstance(error, KeyboardInterrupt):
-        return 128 + error.number if isinstance(error, AskedToEnd) else INTERRUPTED
+        return INTERRUPTED
     if isinstance(error, LedgerBusy):
         return BUSY
     if isinstance(error, ConfigurationError):
@@ -32,7 +34,7 @@ def explain(error: BaseException) -> None:
     if exit_code(error) == UNFORESEEN:
         traceback.print_exception(error)
     reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, AskedToEnd | KeyboardInterrupt):
         reason = str(error) or "interrupted"
     if not isinstance(error, ModelCrashed):  # then the model's log knows more
         leave_last_words(reason)

@@ -14,8 +14,8 @@ GRACE = 15.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class AskedToEnd(KeyboardInterrupt):
-    """A signal asked this process to end."""
+class AskedToEnd(BaseException):
+    """A signal asked this process to end. (No KeyboardInterrupt: typer ends those itself, with code 1.)"""
 
     def __init__(self, number: int) -> None:
         self.number = number
