@@ -163,7 +163,6 @@ class Ensemble:
     def snapshot(self) -> Snapshot:
         """The state of the first instance, from now on held by all: saved to a file, loaded, its hash checked."""
 
-
         def taken(first: Session) -> Snapshot:
             snapshot = first.snapshot()
             return self._share(first, snapshot, self._directory / snapshot.id)
@@ -321,7 +320,7 @@ class Ensemble:
         session.stop()
 
     @property
-    def labels(self) -> set[int]:
+    def labels(self) -> Collection[int]:
         """Of the instances that are here."""
         return {session.instance for session in self.sessions}
 

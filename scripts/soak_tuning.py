@@ -33,7 +33,7 @@ WAYS = {
     "zmq, 3 instances": ["--transport", "zmq", "--instances", "3"],
 }
 SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGINT, signal.SIGSTOP]
-MOST_KILLS = 10 # of one experiment, which then may end in peace
+MOST_KILLS = 10  # of one experiment, which then may end in peace
 LIMIT = 150.0  # s without a kill after which a job counts as hung
 PATIENCE = 8  # s, of the bridge
 SUSPENSION = 3.0  # s for which the process that a user has started is stopped
@@ -205,10 +205,12 @@ def victim_kind(process: int, top: int) -> str:
         return ""
     if process == top:
         return "nemo-bridge"
-    for word, kind in (("bridge.guard", "guard"), ("optim.cli", "server"), ("mpirun", "launcher")):
-        if word in line.split("/bin/sh -c")[0]:
-            return kind
-    return "model" if line.split(" ")[0].endswith("toy_ocean") else ""
+    program = os.path.basename(line.split(" ")[0])
+    if program in ("mpirun", "mpiexec", "orterun", "toy_ocean"):
+        return "model" if program == "toy_ocean" else "launcher"
+    return next(
+        (kind for word, kind in (("bridge.guard", "guard"), ("optim.cli", "server")) if word in line), ""
+    )
 
 
 def strike(tuning: Tuning, job: subprocess.Popen, dice: random.Random, figures: Figures) -> bool:

@@ -19,6 +19,9 @@ import pytest
 
 from bridge.guard import end_session, session_members
 
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not: for `import tuning_jobs`
+from tuning_jobs import EXPERIMENT, NAMELIST, Tuning
+
 #: seconds after which a job counts as hung
 TIMEOUT = 60
 
@@ -227,3 +230,30 @@ def _command_line(process: int) -> str:
 def processes() -> Callable[[subprocess.Popen[str], str], list[int]]:
     """`processes(job, name)`: process ids of a job whose command line contains `name`."""
     return ranks_of
+
+
+@pytest.fixture(scope="session")
+def make_tuning(mpirun: list[str], mpi_environment: dict[str, str], executable) -> Callable[[Path], Tuning]:
+    program = executable("toy_ocean")
+    environment = mpi_environment | {"NEMO_BRIDGE_BUILD": str(program.parent)}
+
+    def make(folder: Path) -> Tuning:
+        (folder / "exp.toml").write_text(EXPERIMENT)
+        (folder / "namelist_cfg").write_text(NAMELIST)
+        return Tuning(folder, mpirun, environment, program)
+
+    return make
+
+
+@pytest.fixture
+def tuning(make_tuning, tmp_path: Path) -> Tuning:
+    return make_tuning(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def reference(make_tuning, tmp_path_factory) -> Tuning:
+    """The experiment done without any disturbance."""
+    tuning = make_tuning(tmp_path_factory.mktemp("reference"))
+    done = tuning.call(tuning.command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tuning

@@ -5,62 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tuning_jobs import NAMELIST, TIMEOUT, Tuning
 
 from bridge.guard import end_session, session_members
 from bridge.ledger import Ledger
-
-TIMEOUT = 180
-EXPERIMENT = """
-title = "a short twin experiment"
-budget = { model_runs = 6 }
-prior = false
-[model]
-namelist = "namelist_cfg"
-ranks = 2
-timeout = 60.0
-[window]
-days = 1.0
-every = 4
-[[controls]]
-group = "namzdf_tke"
-entry = "rn_ediff"
-lower = 0.02
-upper = 0.5
-prior_mean = 0.1
-prior_spread = 0.05
-transform = "log"
-start = 0.2
-[[controls]]
-group = "namsbc_ssr"
-entry = "rn_dqdt"
-lower = -100.0
-upper = -5.0
-prior_mean = -40.0
-prior_spread = 20.0
-start = -60.0
-[[observations]]
-kind = "twin"
-field = "tos"
-sigma = 0.01
-[truth]
-"namzdf_tke/rn_ediff" = 0.1
-"namsbc_ssr/rn_dqdt" = -40.0
-[estimator]
-kind = "finite-difference"
-step = 0.1
-[minimiser]
-kind = "gauss-newton"
-"""
-NAMELIST = "&namcfg\n cn_cfg = 'gyre'\n/\n&namdom\n rn_Dt = 7200.\n/\n"
 
 
 @dataclass(frozen=True)
@@ -70,71 +25,6 @@ class Ended:
     code: int
     seconds: float
 
-
-@dataclass(frozen=True)
-class Tuning:
-    """One experiment in a folder, with the programs that run it."""
-
-    folder: Path
-    mpirun: list[str]
-    environment: dict[str, str]
-    program: Path
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def command(self) -> list[str]:
-        experiment = str(self.folder / "exp.toml")
-        return [sys.executable, "-m", "optim.cli", "tune", experiment, "--directory", str(self.run)]
-
-    def by_hand(self, ranks: int) -> list[str]:
-        model = ["-wdir", str(self.run / "model"), str(self.program), "namelist_cfg"]
-        return [*self.mpirun, "-n", "1", *self.command, ":", "-n", str(ranks), *model]
-
-    def call(self, command: list[str]) -> subprocess.CompletedProcess:
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT)
-
-    def parameters(self) -> dict:
-        return json.loads((self.run / "report" / "report.json").read_text())["parameters"]
-
-    def finished_runs(self) -> list[tuple[int, str, float]]:
-        database = self.run / "ledger" / "ledger.sqlite"
-        if not database.exists():
-            return []
-        try:
-            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-            return list(connection.execute("select number, key, finished from runs order by number"))
-        except sqlite3.OperationalError:
-            return []  # just being made
-
-
-@pytest.fixture(scope="session")
-def make_tuning(mpirun: list[str], mpi_environment: dict[str, str], executable) -> Callable[[Path], Tuning]:
-    program = executable("toy_ocean")
-    environment = mpi_environment | {"NEMO_BRIDGE_BUILD": str(program.parent)}
-
-    def make(folder: Path) -> Tuning:
-        (folder / "exp.toml").write_text(EXPERIMENT)
-        (folder / "namelist_cfg").write_text(NAMELIST)
-        return Tuning(folder, mpirun, environment, program)
-
-    return make
-
-
-@pytest.fixture
-def tuning(make_tuning, tmp_path: Path) -> Tuning:
-    return make_tuning(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def reference(make_tuning, tmp_path_factory) -> Tuning:
-    """The experiment done without any disturbance."""
-    tuning = make_tuning(tmp_path_factory.mktemp("reference"))
-    done = tuning.call(tuning.command)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return tuning
 
 
 def test_tune_starts_its_own_job_and_writes_the_report(reference: Tuning) -> None:
