@@ -6,12 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.ensemble_arrivals import Newcomers, let_in
 from bridge.errors import BridgeError, ModelCrashed
 from bridge.model import Params, Recording, Snapshot, Trajectory
-from bridge.session import Session
 
 if TYPE_CHECKING:
     from bridge.ensemble import Ensemble
@@ -24,6 +23,24 @@ _SPIN = 2e-3
 _REST_FRACTION = 0.1
 _LONGEST_REST = 20e-3  # news end it early, unless they come from another endpoint
 _LOOK = 0.05  # s between looks for a newcomer while nothing runs
+
+
+class Instance(Protocol):
+    """What makes one run at a time: a Session, or a model that is started anew for each."""
+
+    @property
+    def lost(self) -> bool:
+        """Is it of no use any more?"""
+        ...
+
+    @property
+    def independent(self) -> bool:
+        """Does its end leave this process and all other instances alone?"""
+        ...
+
+    def rest(self, seconds: float) -> None:
+        """Let others have the core for so long, or until something arrives."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,7 @@ class Batch:
         self,
         count: int,
         attempts: int,
-        start: Callable[[Session, int], Run],
+        start: Callable[[Any, int], Run],
         give_up: Callable[[int, BridgeError], Trajectory],
         finished: Callable[[int, Trajectory], None],
     ) -> None:
@@ -106,7 +123,7 @@ class Batch:
         self._finished = finished
         self._waiting = deque(range(count))
         self._attempts_left = [attempts] * count
-        self._running: dict[Session, tuple[int, Run]] = {}
+        self._running: dict[Instance, tuple[int, Run]] = {}
         self._error: Exception | None = None
         self.heard = 0.0  # when any model was heard of
 
@@ -139,7 +156,7 @@ class Batch:
         if self._error is not None:
             raise self._error
 
-    def advance(self, sessions: Iterable[Session]) -> list[tuple[Session, BridgeError]]:
+    def advance(self, sessions: Iterable[Instance]) -> list[tuple[Any, BridgeError]]:
         """Give runs to idle sessions and take in what has come, without waiting; which sessions were lost, and why."""
         for session in sessions:
             if session not in self._running and self.needs_instances:
@@ -155,7 +172,7 @@ class Batch:
         if some_session is not None:
             some_session.rest(0.0 if silence < _SPIN else min(_REST_FRACTION * silence, _LONGEST_REST))
 
-    def _follow(self, session: Session) -> BridgeError | None:
+    def _follow(self, session: Instance) -> BridgeError | None:
         """Let one run go on; the error if its instance was lost."""
         position, run = self._running[session]
         try:

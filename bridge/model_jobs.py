@@ -16,7 +16,7 @@ from typing import IO
 from bridge.errors import BridgeError, ModelCrashed
 from bridge.guard import Guard, end_session
 from bridge.launch import Job, mpi_environment, mpirun_command
-from bridge.watch import log_tail
+from bridge.started_job import log_tail
 
 #: in a model's folder: what mpirun itself says
 LAUNCHER_LOG = "mpirun.log"

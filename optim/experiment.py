@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from bridge.errors import ConfigurationError, ModelBlewUp, RequestRefused
+from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.ledger import Ledger
-from bridge.ledger_key import run_key
 from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
 from optim import data
 from optim.check import cosine
 from optim.cost import Cost
-from optim.experiment_file import SECONDS_PER_DAY, Experiment, read
+from optim.experiment_file import Experiment
 from optim.forward import Forward, Identity, Window
 from optim.gradients import Ensemble, FieldSurrogate, FiniteDifference, GradientEstimator, SurrogateGradient
 from optim.minimise import Iteration, Solution, minimise
@@ -32,7 +29,6 @@ from optim.minimisers import LevenbergMarquardt
 from optim.refine import Refined, refine
 from optim.report.result import RunResult
 
-LEDGER_FOLDER = "ledger"
 Progress = Callable[[str], None]
 Stage = TypeVar("Stage")
 
@@ -294,123 +290,3 @@ def _verify(
         used_start,
         used_tuned,
     )
-
-
-# --- with the model of an MPI job -----------------------------------------------------------------------------
-
-
-def run_experiment(
-    path: Path,
-    *,
-    directory: Path,
-    session_factory: Callable[[], AbstractContextManager[Any]],
-    progress: Progress,
-    resume: bool = False,
-) -> RunResult:
-    """Tune as the file says with the model behind `session_factory`; ledger and result lie in `directory`."""
-    experiment = read(path)
-    with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
-        if resume:
-            progress(f"resuming: {len(ledger)} finished runs in the ledger")
-        setting = _prepared(experiment, session, ledger, directory, progress)
-        result = conduct(experiment, setting, progress).to_run_result()
-        result.write(directory)
-        return result
-
-
-def check_experiment_gradient(
-    path: Path,
-    *,
-    directory: Path,
-    session_factory: Callable[[], AbstractContextManager[Any]],
-    progress: Progress,
-) -> Iterable[str]:
-    """Lines that compare the experiment's gradient at its start with central finite differences of the model."""
-    experiment = read(path)
-    with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
-        setting = _prepared(experiment, session, ledger, directory, progress)
-        return gradient_check(experiment, setting, progress)
-
-
-def gradient_check(
-    experiment: Experiment, setting: Setting, progress: Progress, steps: tuple[float, ...] = (0.3, 0.1, 0.03)
-) -> list[str]:
-    """Cosine, norm ratio and components of the estimator's gradient against finite differences, step by step."""
-    from optim.check import compare_gradients, dot_product_test
-
-    surrogate = (
-        setting.surrogate(experiment)
-        if setting.surrogate and experiment.estimator.kind == "surrogate"
-        else None
-    )
-    forward = make_forward(experiment, setting, surrogate, progress)
-    estimator = make_estimator(experiment, forward, surrogate)
-    x = experiment.controls.to_vector(experiment.start)
-    evaluation, _ = estimator.evaluate(x, estimator.init(experiment.seed))
-    if not evaluation.ok or evaluation.grad is None or evaluation.tangent is None:
-        return [f"the run at the start failed: {evaluation.outcome.message}"]
-    assert evaluation.residual is not None
-    error = dot_product_test(evaluation.tangent, x.size, evaluation.residual.size)
-    lines = [f"J {evaluation.value:.6g}; dot-product identity of the tangent linear: {error:.1e}"]
-    for step in steps:
-        progress(f"finite differences with step {step} (prior standard deviations)")
-        reference, _ = FiniteDifference(forward, step, central=True).evaluate(x, None)
-        assert reference.grad is not None
-        compared = compare_gradients(evaluation.grad, reference.grad)
-        lines.append(
-            f"step {step:g}: cosine {compared.cosine:.4f}, norm ratio {compared.norm_ratio:.3f}, "
-            f"signs {compared.sign_agreement:.0%}, a guess of equal components scores {compared.null_cosine:.3f}"
-        )
-        for number, name in enumerate(experiment.controls.names):
-            lines.append(
-                f"    {name:28s} estimator {evaluation.grad[number]: .5e}  differences {reference.grad[number]: .5e}"
-            )
-    return lines
-
-
-def _prepared(
-    experiment: Experiment, session: Any, ledger: Ledger, directory: Path, progress: Progress
-) -> Setting:
-    """The setting with the model that [model] names."""
-    if experiment.model.get("kind") == "nemo":
-        from optim import experiment_nemo
-
-        return experiment_nemo.prepare(experiment, session, ledger, directory, progress)
-    from optim import experiment_toy_ocean
-
-    return experiment_toy_ocean.prepare(experiment, session, ledger, directory, progress)
-
-
-def spin_up(
-    experiment: Experiment, session: Any, identity: Identity, directory: Path, progress: Progress
-) -> Snapshot:
-    """The initial state of the window: where the model stands, after `spinup_days` with the start's fixed entries.
-
-    It is saved in `directory`, so that a resumed job loads it instead.
-    """
-    start = session.snapshot()
-    steps = round(experiment.window.spinup_days * SECONDS_PER_DAY / session.describe().time_step)
-    if steps == 0:
-        return start
-    recording = Recording((), steps)
-    key = run_key(
-        executable=identity.executable,
-        namelist=identity.namelist,
-        snapshot=identity.start or start,
-        params=experiment.fixed,
-        steps=steps,
-        recording=recording,
-        forcing=identity.forcing,
-    )
-    saved = directory / f"spin-up-{key[:16]}"
-    try:
-        return session.load(saved)
-    except RequestRefused:
-        progress(f"spin-up: {steps} steps")
-    while True:
-        trajectory = session.run(experiment.fixed, start, steps, recording)
-        if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
-            raise ConfigurationError(f"[window]: the spin-up failed: {trajectory.outcome.message}")
-        reached = session.snapshot()
-        if reached.step == trajectory.outcome.step:  # else the instance that was there has died since
-            return session.save(reached, saved)

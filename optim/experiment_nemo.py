@@ -12,17 +12,20 @@ from bridge.models.nemo import namelists, run_directory, switches
 from bridge.namelist import Namelist
 from bridge.protocol import Role
 from bridge.relaunch import RelaunchedModel
-from optim.experiment import Progress, Setting, spin_up
+from bridge.relaunch_batch import RelaunchedEnsemble
+from optim.experiment import Progress, Setting
 from optim.experiment_file import Experiment, refuse_spin_up
+from optim.experiment_spin_up import spin_up
 from optim.forward import Identity
 
 if TYPE_CHECKING:
+    from bridge.ensemble import Ensemble
     from bridge.session import Session
 
 
 def prepare(
     experiment: Experiment,
-    session: Session | RelaunchedModel,
+    session: Session | Ensemble | RelaunchedModel | RelaunchedEnsemble,
     ledger: Ledger,
     directory: Path,
     progress: Progress,
@@ -36,7 +39,7 @@ def prepare(
         forcing=[run_directory.input_files(source, known), run_directory.files_elsewhere(source, known)],
         start=_recipe(experiment, session),
     )
-    if isinstance(session, RelaunchedModel):
+    if isinstance(session, RelaunchedModel | RelaunchedEnsemble):
         asked = experiment.model.get("relaunch") is True
         why = "relaunch = true" if asked else "some parameters take effect at the start of a run only"
         progress(f"{why}: NEMO is started anew for each run")
@@ -63,7 +66,7 @@ def _path(experiment: Experiment, entry: str) -> Path:
     return (experiment.path.parent / str(experiment.model[entry])).expanduser().resolve()
 
 
-def _check_switches(known: Namelist, session: Session, progress: Progress) -> None:
+def _check_switches(known: Namelist, session: Session | Ensemble, progress: Progress) -> None:
     """ConfigurationError for namelist switches under which a rewind would not be exact; warnings as progress."""
     version = namelists.guess_version(known)
     saved = {entry.name for entry in session.registration.of_role(Role.STATE)}

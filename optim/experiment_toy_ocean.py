@@ -20,8 +20,9 @@ from emulator.toy_ocean.gradient import ExactTwin, Start
 from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.sbc import Climatology, read_climatology
 from emulator.toy_ocean.state import State
-from optim.experiment import Progress, Setting, spin_up
+from optim.experiment import Progress, Setting
 from optim.experiment_file import Experiment
+from optim.experiment_spin_up import spin_up
 from optim.forward import Forward, Identity
 from optim.gradients import FieldSurrogate
 

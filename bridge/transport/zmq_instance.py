@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout, ProtocolError, with_log
 from bridge.protocol import HEADER_BYTES, Header
+from bridge.started_job import log_tail
 from bridge.transport import neighbour
 from bridge.transport.base import Window
 from bridge.transport.delivery import Delivery
 from bridge.transport.envelope import Envelope, Introduction, Kind
 from bridge.transport.neighbour import Life
 from bridge.transport.pieces import Assembly, cut
-from bridge.watch import log_tail
 
 if TYPE_CHECKING:
     from bridge.transport.zmq_transport import Endpoint

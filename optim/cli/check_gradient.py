@@ -55,7 +55,7 @@ def check_gradient(
 def _check(
     experiment: Path, directory: Path, session_factory: Callable[[], AbstractContextManager[Any]]
 ) -> None:
-    from optim.experiment import check_experiment_gradient
+    from optim.experiment_run import check_experiment_gradient
 
     enable_float64()
     lines = check_experiment_gradient(

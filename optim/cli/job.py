@@ -14,6 +14,7 @@ from bridge import launch
 from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
 from bridge.relaunch import RelaunchedModel
+from bridge.relaunch_batch import RelaunchedEnsemble
 from optim.cli import model_table
 from optim.cli.model_table import ModelTable
 from optim.cli.models import MODEL_FOLDER, ModelProgram, Way
@@ -57,10 +58,23 @@ class ModelSettings:
             self.program.prepare(folder)
         return folders
 
-    def relaunched(self, folders: Sequence[Path]) -> RelaunchedModel:
-        """The model as one that is started anew for every run."""
-        argv = self.program.argv()
-        return RelaunchedModel(folders[0], self.program.prepare, argv, self.table.ranks, self.timeout)
+    def relaunched(self, folders: Sequence[Path]) -> RelaunchedEnsemble:
+        """The model as one that is started anew for every run, in each of `folders` at the same time."""
+        table = self.table
+        return RelaunchedEnsemble(
+            [
+                RelaunchedModel(
+                    folder,
+                    self.program.prepare,
+                    self.program.argv(),
+                    table.ranks,
+                    table.timeout,
+                    self.endpoint(folder) if self.over_zmq else "",
+                    table.keys,
+                )
+                for folder in folders
+            ]
+        )
 
     def job(self, server_arguments: Sequence[str], folders: Sequence[Path]) -> launch.Job:
         """One MPI job: this program as the server, and the model in each of its prepared folders."""

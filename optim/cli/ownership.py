@@ -10,7 +10,7 @@ from bridge import launch
 from bridge.errors import ConfigurationError
 from bridge.ledger_lock import OwnerLock
 
-LEDGER_FOLDER = "ledger"  # as in optim.experiment, whose import would cost the commands seconds
+LEDGER_FOLDER = "ledger"  # as in optim.experiment_run, whose import would cost the commands seconds
 EXPERIMENT_COPY = "experiment.toml"
 
 

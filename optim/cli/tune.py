@@ -15,6 +15,7 @@ import typer
 from bridge import launch, watch
 from bridge.errors import BridgeError, ConfigurationError
 from optim.cli import options
+from optim.cli.interruption import asked_to_end
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.ownership import EXPERIMENT_COPY, owned, refuse_reuse
 from optim.cli.server import enable_float64, live_model, progress_printer
@@ -63,7 +64,8 @@ def tune(
     with owned(directory) as own:
         folders = _prepare(experiment, settings, own)
         if settings.relaunch:
-            _conduct(experiment, own, resume, lambda: nullcontext(settings.relaunched(folders)))
+            with asked_to_end():
+                _conduct(experiment, own, resume, lambda: nullcontext(settings.relaunched(folders)))
             return
         if prepare_only:
             _print_commands(experiment, settings, own, resume, folders)
@@ -84,6 +86,11 @@ def _check_options(experiment: Path, settings: ModelSettings, serve_only: bool) 
         raise ConfigurationError(
             f"{experiment}: some of its parameters need a relaunch of the model for every run; with --serve-only "
             "somebody else starts the model: leave them out"
+        )
+    if settings.relaunch and settings.table.endpoint and settings.table.instances > 1:
+        raise ConfigurationError(
+            f"{experiment}: [model] endpoint: with several instances that are relaunched for every run, each needs one "
+            "of its own: leave it out, and each has one in its folder"
         )
 
 
@@ -120,7 +127,7 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
 
 def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: SessionFactory) -> None:
     """Tune, then write the report."""
-    from optim.experiment import run_experiment
+    from optim.experiment_run import run_experiment
     from optim.report.write import write_report
 
     enable_float64()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import watch
+from bridge import started_job, watch
 from bridge.guard import session_members
 
 SLEEPER = "import time, sys; print('up', flush=True); time.sleep(60)"
@@ -23,7 +23,7 @@ def test_log_tail_shows_equal_logs_once(tmp_path: Path) -> None:
     for rank in (1, 2):
         (tmp_path / f"model.log.{rank}").write_text("\n".join(f"line {n}" for n in range(100)))
     (tmp_path / "model.log.3").write_text("E R R O R: out of water\n")
-    tail = watch.log_tail(tmp_path, lines=2)
+    tail = started_job.log_tail(tmp_path, lines=2)
     assert tail.count("line 99") == 1 and "model.log.1, model.log.2" in tail
     assert "out of water" in tail and "line 90" not in tail
 
@@ -57,7 +57,7 @@ def test_the_reason_of_the_server_is_said_last(tmp_path: Path, capfd: pytest.Cap
 def test_a_full_disk_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "FULL_DISK", 10**18)  # any file system counts as full
+    monkeypatch.setattr(started_job, "FULL_DISK", 10**18)  # any file system counts as full
     assert watch.run_job(python("pass"), python("import sys; sys.exit(1)"), 1, tmp_path) == 1
     assert "is full" in capfd.readouterr().err
 
@@ -69,7 +69,7 @@ def test_a_program_that_does_not_exist_fails(tmp_path: Path) -> None:
 WATCHER = """
 import sys
 from pathlib import Path
-from bridge import watch
+from bridge import started_job, watch
 sleeper = [sys.executable, "-c", {sleeper!r}]
 print("watching", flush=True)
 sys.exit(watch.run_job(sleeper, sleeper, 2, Path(sys.argv[1])))

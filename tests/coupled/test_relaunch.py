@@ -13,6 +13,7 @@ from bridge.errors import ModelCrashed
 from bridge.model import OutcomeKind, Recording, Snapshot
 from bridge.models import toy_ocean
 from bridge.relaunch import RelaunchedModel
+from bridge.relaunch_batch import RelaunchedEnsemble
 
 GYRE = Path(__file__).resolve().parents[2] / "examples" / "gyre" / "namelist_cfg"
 
@@ -62,3 +63,28 @@ def test_parameters_that_are_not_finite_start_no_model(tmp_path: Path) -> None:
     start = Snapshot("the start of the namelist", None, 0)
     with pytest.raises(ValueError, match="'namzdf/rn_avt0' should be finite, got nan"):
         unused.run({"namzdf": {"rn_avt0": float("nan")}}, start, 1, Recording((), 1))
+
+
+def test_over_zmq_and_several_at_a_time_it_gives_the_same(gyre: RelaunchedModel) -> None:
+    batch = [{"namzdf": {"rn_avt0": 1e-5 * n}} for n in (1, 2, 3)]
+    record = Recording(("tos",), 4)
+    expected = [gyre.run(params, gyre.snapshot(), 8, record) for params in batch]
+    folders = [gyre.folder.parent / name for name in ("a", "b")]
+    models = [
+        RelaunchedModel(f, gyre.prepare, gyre.argv, gyre.ranks, endpoint=f"ipc://{f}/server") for f in folders
+    ]
+    oceans = RelaunchedEnsemble(models)
+    told: list[int] = []
+    runs = oceans.map(batch, oceans.snapshot(), 8, record, lambda position, run: told.append(position))
+    assert sorted(told) == [0, 1, 2]
+    for run, other in zip(runs, expected, strict=True):
+        assert np.array_equal(run.fields["tos"], other.fields["tos"])
+
+
+def test_a_job_that_was_killed_is_started_once_more(gyre: RelaunchedModel) -> None:
+    record = Recording(("tos",), 4)
+    expected = gyre.run({}, gyre.snapshot(), 8, record)
+    killed = gyre.folder / "killed"
+    gyre.argv = ["/bin/sh", "-c", f'mkdir {killed} 2>/dev/null && kill -9 $$; exec "$0" "$@"', *gyre.argv]
+    again = gyre.run({}, gyre.snapshot(), 8, record)
+    assert killed.is_dir() and np.array_equal(again.fields["tos"], expected.fields["tos"])

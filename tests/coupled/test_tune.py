@@ -26,7 +26,6 @@ class Ended:
     seconds: float
 
 
-
 def test_tune_starts_its_own_job_and_writes_the_report(reference: Tuning) -> None:
     report = reference.run / "report"
     content = json.loads((report / "report.json").read_text())

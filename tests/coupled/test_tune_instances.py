@@ -83,9 +83,7 @@ def ranks_of(launcher: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()]
 
 
-@pytest.mark.parametrize(
-    "options", [TWO_OVER_ZMQ, ("--instances", "2"), ("--transport", "zmq", "--ranks", "1")]
-)
+@pytest.mark.parametrize("options", [TWO_OVER_ZMQ, ("--instances", "2"), ("--transport", "zmq")])
 def test_transport_and_number_of_instances_change_nothing(
     reference: Tuning, tuning: Tuning, options: tuple[str, ...]
 ) -> None:

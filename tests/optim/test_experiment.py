@@ -8,7 +8,8 @@ import pytest
 
 from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.ledger import Ledger
-from optim.experiment import Setting, conduct, gradient_check
+from optim.experiment import Setting, conduct
+from optim.experiment_check import gradient_check
 from optim.experiment_file import from_dict, read
 from optim.forward import Identity
 from optim.refine import RefineSettings
