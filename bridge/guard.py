@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+#: a shell that becomes the launcher at a word from us, or leaves when we are gone
+_AT_THE_WORD = 'read -r word && exec "$0" "$@" < /dev/null'
 _FAREWELL = 5.0  # seconds for the guard to leave in peace
 
 
@@ -42,6 +48,29 @@ class Guard:
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
+
+
+def start_guarded(
+    command: Sequence[str], environment: Mapping[str, str], **options: Any
+) -> tuple[subprocess.Popen, Guard]:
+    """Start a launcher in a session of its own, and its guard; OSError if there is no such program.
+
+    The launcher begins when the guard is there: nobody would end it if we died between the two.
+    """
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    launcher = subprocess.Popen(
+        ["/bin/sh", "-c", _AT_THE_WORD, *command],
+        env=environment,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
+    guard = Guard(launcher.pid)
+    assert launcher.stdin is not None
+    with contextlib.suppress(BrokenPipeError), launcher.stdin as stdin:
+        stdin.write(b"go\n")
+    return launcher, guard
 
 
 def guard(session: int) -> None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO
 
 from bridge.errors import BridgeError, ModelCrashed
-from bridge.guard import Guard, end_session
+from bridge.guard import Guard, end_session, start_guarded
 from bridge.launch import Job, mpi_environment, mpirun_command
 from bridge.started_job import log_tail
 
@@ -120,17 +120,9 @@ class _ModelJob:
         environment = mpi_environment(job.ranks) | dict(job.environment)
         with self._launcher_log() as log:
             try:
-                self._process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                self._process, self._guard = start_guarded(command, environment, stdout=log, stderr=log)
             except OSError as error:
                 raise BridgeError(f"cannot start {command[0]}: {error}") from error
-        self._guard = Guard(self._process.pid)
         self._joined, self._since = False, time.monotonic()
 
     def has_joined(self) -> None:

@@ -17,6 +17,11 @@ class RelaunchedEnsemble:
 
     models: Sequence[RelaunchedModel]
 
+    @property
+    def ranks(self) -> int:
+        """Of each."""
+        return self.models[0].ranks
+
     def describe(self) -> ModelDescription:
         """Grid, fields and parameters as the namelist sets them."""
         return self.models[0].describe()

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bridge.errors import BridgeError
-from bridge.guard import Guard, end_session, session_states
-from bridge.patience import patience
+from bridge.guard import end_session, session_states, start_guarded
+from bridge.transport.neighbour import patience
 
 #: environment variable: the file in which the server leaves the reason of its failure
 LAST_WORDS = "NEMO_BRIDGE_LAST_WORDS"
@@ -43,11 +43,10 @@ class StartedJob:
         self._folder = tempfile.TemporaryDirectory()
         environment = {**self._environment, LAST_WORDS: str(Path(self._folder.name) / "last_words")}
         try:
-            self.launcher = subprocess.Popen(self._command, env=environment, start_new_session=True)
+            self.launcher, self._guard = start_guarded(self._command, environment)
         except OSError as error:
             self._folder.cleanup()
             raise BridgeError(f"cannot start {self._command[0]}: {error}") from error
-        self._guard = Guard(self.launcher.pid)
         self._suspended = _Suspended(self.launcher.pid)
         return self
 

@@ -50,12 +50,14 @@ def prepare(
     return Setting(model=session, snapshot=snapshot, identity=identity, ledger=ledger)
 
 
-def _recipe(experiment: Experiment, session: Session | RelaunchedModel) -> str:
+def _recipe(
+    experiment: Experiment, session: Session | Ensemble | RelaunchedModel | RelaunchedEnsemble
+) -> str:
     """What the window's initial state is made by, besides the program, its namelist and its files.
 
     Its bytes would not do: NEMO's arrays have cells that it never writes, which hold something else at every start.
     """
-    if isinstance(session, RelaunchedModel):
+    if isinstance(session, RelaunchedModel | RelaunchedEnsemble):
         return content_hash(["relaunched", session.ranks])
     ranks = len(session.registration.decomposition.tiles)
     return content_hash(["running", ranks, experiment.window.spinup_days, experiment.fixed])

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.errors import ModelCrashed, PeerTimeout, with_log
+from bridge.started_job import log_tail
 from bridge.transport.neighbour import Life, life_of, own_place, parent_of
-from bridge.watch import log_tail
 
 _LOOK = 0.5  # s between looks at the processes
 

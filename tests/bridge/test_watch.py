@@ -153,3 +153,17 @@ def _wait_until(condition, what: str, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
         time.sleep(0.1)
+
+
+def test_a_launcher_whose_starter_dies_before_the_guard_is_there_never_begins(tmp_path: Path) -> None:
+    # what start_guarded's shell does when the word does not come: its standard input ends
+    begun = tmp_path / "begun"
+    code = f"""
+import os
+from bridge import guard
+guard.Guard = lambda session: os._exit(7)  # dies at this very moment
+guard.start_guarded(["touch", {str(begun)!r}], os.environ)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 7
+    time.sleep(1.0)
+    assert not begun.exists()
