@@ -1,10 +1,10 @@
 #!/bin/sh
-# A Slurm of one node, by hand: munged, slurmctld and slurmd in one directory.   one_node.sh start|stop DIRECTORY
+# A Slurm of one node, by hand: munged, slurmctld and slurmd in one directory.
+#   one_node_slurm.sh start|stop DIRECTORY      then: export SLURM_CONF=DIRECTORY/slurm.conf
 set -eu
 action=$1 directory=$2
 mkdir -p "$directory"
 export SLURM_CONF="$directory/slurm.conf"
-daemons="munged slurmctld slurmd"
 
 write_configuration() {
     cat > "$SLURM_CONF" <<CONF

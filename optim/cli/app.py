@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from optim.cli import bench, check_gradient, keys, nemo, parameters, report, run, tune
+from optim.cli import bench, check_gradient, keys, launch, nemo, parameters, report, run, tune
 
 _HELP = """Tune the parameters of a Fortran ocean model: real forward runs over MPI, approximate gradients.
 
@@ -14,6 +14,7 @@ in use by another process; 128 + n ended by signal n."""
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("tune")(tune.tune)
 app.command("run")(run.run)
+app.command("launch")(launch.launch)
 app.command("check-gradient")(check_gradient.check_gradient)
 app.command("parameters")(parameters.parameters)
 app.command("report")(report.report)

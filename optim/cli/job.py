@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,13 +107,13 @@ class ModelSettings:
         """Commands that start the instances over ZMQ, for a shell."""
         return [launch.shell_line(self.model_job(directory, n)) for n in range(self.table.instances)]
 
-    def server_line(self, server_arguments: Sequence[str], directory: Path) -> str:
-        """Command of a server over ZMQ that waits for models which somebody else starts."""
+    def server_argv(self, server_arguments: Sequence[str], directory: Path) -> list[str]:
+        """Command line of a server over ZMQ that waits for models which somebody else starts."""
         table = self.table
         options = ["--transport", model_table.ZMQ, "--instances", str(table.instances), "--serve-only"]
         options += ["--endpoint", self.endpoint(directory)]
         options += ["--keys", str(table.keys)] if table.keys is not None else []
-        return shlex.join(["nemo-bridge", *server_arguments, *options])
+        return [sys.executable, "-m", "optim.cli", *server_arguments, *options]
 
 
 def checked_settings(path: Path, options: Mapping[str, Any] | None = None) -> ModelSettings:

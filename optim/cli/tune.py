@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -105,7 +106,8 @@ def _print_commands(
     """How to start by hand what has been prepared: one MPI job, or server and models over ZMQ in any order."""
     arguments = _arguments(experiment, directory, resume)
     if settings.over_zmq:
-        print("\n".join([settings.server_line(arguments, directory), *settings.model_lines(directory)]))
+        server = shlex.join(settings.server_argv(arguments, directory))
+        print("\n".join([server, *settings.model_lines(directory)]))
     else:
         print(launch.shell_line(settings.job(arguments, folders)))
 
