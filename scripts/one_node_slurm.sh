@@ -6,6 +6,9 @@ action=$1 directory=$2
 mkdir -p "$directory"
 export SLURM_CONF="$directory/slurm.conf"
 
+cpus=$(nproc) # at least four, whatever there is, for the templates to fit
+[ "$cpus" -ge 4 ] || cpus=4
+
 write_configuration() {
     cat > "$SLURM_CONF" <<CONF
 ClusterName=one
@@ -32,7 +35,7 @@ SlurmctldPidFile=$directory/slurmctld.pid
 SlurmdPidFile=$directory/slurmd.pid
 SlurmctldLogFile=$directory/slurmctld.log
 SlurmdLogFile=$directory/slurmd.log
-NodeName=$(hostname) CPUs=4 State=UNKNOWN
+NodeName=$(hostname) CPUs=$cpus State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
 CONF
 }
@@ -42,8 +45,11 @@ start)
     write_configuration
     mkdir -p "$directory/state" "$directory/spool"
     chmod 755 "$directory"
-    [ -e "$directory/munge.key" ] || { dd if=/dev/urandom of="$directory/munge.key" bs=1024 count=1 2>/dev/null; chmod 600 "$directory/munge.key"; }
-    munged --force --key-file="$directory/munge.key" --socket="$directory/munge.socket" --pid-file="$directory/munged.pid" --log-file="$directory/munged.log" --seed-file="$directory/munge.seed"
+    umask 077
+    [ -e "$directory/munge.key" ] || head -c 1024 /dev/urandom > "$directory/munge.key"
+    munged --force --key-file="$directory/munge.key" --socket="$directory/munge.socket" \
+        --pid-file="$directory/munged.pid" \
+        --log-file="$directory/munged.log" --seed-file="$directory/munge.seed"
     slurmctld -c
     slurmd -c
     ;;
