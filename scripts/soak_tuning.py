@@ -36,7 +36,7 @@ SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGINT, signal.SIGSTOP]
 MOST_KILLS = 10  # of one experiment, which then may end in peace
 LIMIT = 150.0  # s without a kill after which a job counts as hung
 PATIENCE = 8  # s, of the bridge
-SUSPENSION = 3.0  # s for which the process that a user has started is stopped
+SUSPENSION = 3.0  # s for which nemo-bridge or a guard is stopped: nobody watches over these
 
 EXPERIMENT = """
 budget = { model_runs = 18 }
@@ -225,7 +225,7 @@ def strike(tuning: Tuning, job: subprocess.Popen, dice: random.Random, figures: 
     process, number = dice.choice(kinds[kind]), dice.choice(SIGNALS)
     try:
         os.kill(process, number)
-        if kind == "nemo-bridge" and number == signal.SIGSTOP:
+        if kind in ("nemo-bridge", "guard") and number == signal.SIGSTOP:
             time.sleep(SUSPENSION)
             os.kill(process, signal.SIGCONT)
     except ProcessLookupError:
