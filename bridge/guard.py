@@ -42,10 +42,14 @@ class Guard:
         self.dismiss()
 
     def dismiss(self) -> None:
-        """The watch is over: say the word that lets the guard leave in peace."""
+        """The watch is over: say the word that lets the guard leave in peace. Once more does no harm."""
+        assert self._process.stdin is not None
+        if not self._process.stdin.closed:
+            with contextlib.suppress(OSError), self._process.stdin as stdin:  # it may be gone
+                stdin.write(b"done")
         try:
-            self._process.communicate(b"done", timeout=_FAREWELL)
-        except (OSError, subprocess.TimeoutExpired):
+            self._process.wait(_FAREWELL)
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 

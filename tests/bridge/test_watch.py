@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import started_job, watch
+from bridge import guard, started_job, watch
 from bridge.guard import session_members
 
 SLEEPER = "import time, sys; print('up', flush=True); time.sleep(60)"
@@ -69,7 +69,7 @@ def test_a_program_that_does_not_exist_fails(tmp_path: Path) -> None:
 WATCHER = """
 import sys
 from pathlib import Path
-from bridge import started_job, watch
+from bridge import guard, started_job, watch
 sleeper = [sys.executable, "-c", {sleeper!r}]
 print("watching", flush=True)
 sys.exit(watch.run_job(sleeper, sleeper, 2, Path(sys.argv[1])))
@@ -167,3 +167,22 @@ guard.start_guarded(["touch", {str(begun)!r}], os.environ)
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 7
     time.sleep(1.0)
     assert not begun.exists()
+
+
+def test_a_guard_whose_dismissal_was_interrupted_can_be_dismissed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    watchful = guard.Guard(job.pid)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(watchful._process, "wait", interrupted)
+        watchful.dismiss()
+    watchful.dismiss()
+    assert watchful._process.returncode == 0
+    assert job.poll() is None, "dismissed in peace"
+    job.kill()
+    job.wait()
