@@ -40,7 +40,7 @@ def environment_of(launcher: Launcher, job: Job, base: Mapping[str, str] | None 
 
 
 #: of every job, whatever starts it
-_COMMON = {
+OF_EVERY_JOB = {
     "OMP_NUM_THREADS": "1",
     # glibc gives large temporaries back to the kernel at once and fetches them again a moment later: the
     # page faults cost a compiled JAX step as much as its arithmetic.
@@ -75,7 +75,7 @@ class OpenMpi:
         return ["-n", str(program.ranks), *exported, *folder, *_logged(program)]
 
     def settings(self) -> dict[str, str]:
-        settings = _COMMON | _open_mpi_library(self.version)
+        settings = OF_EVERY_JOB | _open_mpi_library(self.version)
         if os.geteuid() == 0:
             settings |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         return settings
@@ -111,7 +111,7 @@ class Mpich:
         return ["-n", str(program.ranks), *folder, *_logged(program)]
 
     def settings(self) -> dict[str, str]:
-        return dict(_COMMON)
+        return dict(OF_EVERY_JOB)
 
     def files(self, job: Job) -> dict[Path, str]:
         return {}
@@ -161,7 +161,7 @@ class Srun:
         return [*command, *map(str, program.argv)]
 
     def settings(self) -> dict[str, str]:
-        return _COMMON | (_open_mpi_library(4) | _open_mpi_library(5) if self.pmi == "pmix" else {})
+        return OF_EVERY_JOB | (_open_mpi_library(4) | _open_mpi_library(5) if self.pmi == "pmix" else {})
 
     def files(self, job: Job) -> dict[Path, str]:
         """The table: ranks, and the command line of each."""

@@ -91,14 +91,18 @@ def _large(cases: list[dict[str, Any]]) -> str:
 
 
 def _named(way: Way, label: str, found: Figures) -> Figures:
-    """The figures that have names of their own, as mpi_2d_ratio_1rank and zmq_2d_ratio (over ipc)."""
+    """The figures that have names of their own, as mpi_2d_ratio_1rank and zmq_2d_ratio (over ipc).
+
+    Short names are of the way that values take by default.
+    """
     ranks = f"_{way.ranks}rank{'s' if way.ranks > 1 else ''}"
     if way.transport == "mpi":
         name = f"mpi_{label}_ratio{ranks}"
     else:
         kind = "zmq" if way.transport == "ipc" else "zmq_tcp"
         name = f"{kind}_{label}_ratio{ranks if way.ranks > 1 else ''}"
-    name += "" if way.shared_memory else "_messages"
+    if not way.is_default:
+        name += "_shared_memory" if way.shared_memory else "_messages"
     return {name: found["ratio"], f"{name}_median": found["ratio_median"]}
 
 
@@ -119,7 +123,7 @@ def _named_waits(way: Way, found: dict[str, Figures]) -> Figures:
 
 def _has_named_waits(way: Way) -> bool:
     """Waits do not depend on where values travel, and are measured with one rank."""
-    return way.ranks == 1 and way.shared_memory and way.transport != "tcp"
+    return way.ranks == 1 and way.is_default and way.transport != "tcp"
 
 
 def _available_bytes() -> int:

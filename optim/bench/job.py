@@ -32,6 +32,11 @@ class Way:
     shared_memory: bool = True
     ranks: int = 1
 
+    @property
+    def is_default(self) -> bool:
+        """Is it the way that values take when nobody says otherwise?"""
+        return self.shared_memory == (self.transport != "mpi")
+
     def label(self) -> str:
         """For people."""
         return f"{self.transport}{', shared memory' if self.shared_memory else ''}"

@@ -15,6 +15,7 @@ from bridge.errors import ConfigurationError
 from optim.cli import options
 from optim.cli.job import checked_settings
 from optim.cli.ownership import owned, refuse_tuning
+from optim.cli.renewal import renew_as_server
 from optim.cli.server import enable_float64, live_model, progress_printer
 
 
@@ -39,6 +40,8 @@ def check_gradient(
         expected = settings.program.expected()
         _check(experiment, directory, lambda: live_model(settings.timeout, directory, expected))
         return
+    if settings.serves_here:
+        renew_as_server()
     refuse_tuning(directory)
     with owned(directory) as own:
         folders = settings.prepare(own)

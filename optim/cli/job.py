@@ -45,6 +45,11 @@ class ModelSettings:
     def over_zmq(self) -> bool:
         return self.table.transport == model_table.ZMQ
 
+    @property
+    def serves_here(self) -> bool:
+        """Is the process that the user starts the server itself, not one of the MPI job that it starts?"""
+        return self.over_zmq or self.relaunch
+
     def folders(self, directory: Path) -> list[Path]:
         """Where the instances run: `model`, `model-1`, `model-2`, …"""
         names = [MODEL_FOLDER, *(f"{MODEL_FOLDER}-{number}" for number in range(1, self.table.instances))]

@@ -19,6 +19,7 @@ from optim.cli import options
 from optim.cli.interruption import asked_to_end
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.ownership import EXPERIMENT_COPY, owned, refuse_reuse
+from optim.cli.renewal import renew_as_server
 from optim.cli.server import enable_float64, live_model, progress_printer
 
 SessionFactory = Callable[[], AbstractContextManager[Any]]
@@ -59,6 +60,8 @@ def tune(
     if launch.inside_mpi_job() and not settings.over_zmq:
         _serve(experiment, settings, directory, resume)
         return
+    if settings.serves_here:
+        renew_as_server()
     refuse_reuse(directory, resume)
     for warning in settings.warnings:
         print(f"nemo-bridge: warning: {warning}", file=sys.stderr)
