@@ -1,13 +1,15 @@
-"""A tuning of real NEMO that is resumed repeats no run, however it ended: the spin-up and every run are known again."""
+"""A tuning of real NEMO is the same over MPI and ZMQ; resumed, however it ended, it knows the spin-up and every run."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,22 @@ def keys(directory: Path) -> list[str]:
         return []
     with Ledger(directory / "ledger", read_only=True) as ledger:
         return [record.key for record in ledger.records()]
+
+
+def told(directory: Path) -> dict[str, Any]:
+    """What must not depend on how the runs were made."""
+    report = json.loads((directory / "report" / "report.json").read_text())
+    return {name: report[name] for name in ("cost", "iterations", "model_runs", "parameters")}
+
+
+@pytest.mark.parametrize("command", [2], indirect=True, ids=["spin-up of 2 days"])
+def test_transport_and_number_of_instances_change_nothing(command: list[str], tmp_path: Path) -> None:
+    """The residuals of NEMO are so many that arithmetic with several threads would have other bits."""
+    subprocess.run(command, check=True, timeout=600)
+    over_zmq = [*command[:-1], str(tmp_path / "zmq"), "--transport", "zmq", "--instances", "2"]
+    subprocess.run(over_zmq, check=True, timeout=600)
+    assert told(tmp_path / "zmq") == told(tmp_path / "run")
+    assert sorted(keys(tmp_path / "zmq")) == sorted(keys(tmp_path / "run"))
 
 
 def test_resumed_tuning_makes_no_new_run(command: list[str], tmp_path: Path) -> None:
