@@ -43,7 +43,7 @@ def _given(mark: pytest.Mark) -> bool:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`ranks`: each number of ranks of NEMO that is asked for."""
     if "ranks" in metafunc.fixturenames:
-        metafunc.parametrize("ranks", RANKS, ids=lambda n: f"{n} ranks")
+        metafunc.parametrize("ranks", RANKS, ids=lambda n: f"{n} ranks", scope="module")
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,37 @@ class Nemo:
         ranks: int = 1,
         changes: Mapping[str, Mapping[str, Any]] | None = None,
         files: Iterable[Path] = (),
+        transport: str = "mpi",
     ) -> dict[str, Any]:
-        """NEMO with `server.py` beside it, doing `task`; what the server found."""
+        """NEMO with `server.py` beside it, doing `task`, in one MPI job or as two jobs; what the server found."""
         self._prepare(folder, changes, files)
         (folder / "settings.json").write_text(json.dumps(settings or {}))
-        server = ["-n", "1", sys.executable, str(SERVER), task, str(folder)]
+        server = [sys.executable, str(SERVER), task, str(folder)]
         model = ["-n", str(ranks), "-wdir", str(folder), str(self.executable)]
-        self._ended([*self.mpirun, *server, ":", *model], folder, {"NEMO_BRIDGE_SERVER": "required"})
+        if transport == "zmq":
+            self._meet(server, [*self.mpirun, *model], folder)
+        else:
+            command = [*self.mpirun, "-n", "1", *server, ":", *model]
+            self._ended(command, folder, {"NEMO_BRIDGE_SERVER": "required"})
         found = json.loads((folder / "found.json").read_text())
         arrays = folder / "found.npz"
         return found | (dict(np.load(arrays)) if arrays.exists() else {})
+
+    def _meet(self, server: list[str], model: list[str], folder: Path) -> None:
+        """Both to their ends, as two jobs at an endpoint in the folder."""
+        endpoint = f"ipc://{folder}/meet"
+        log = folder / "server.log"
+        with log.open("w") as output:
+            serving = subprocess.Popen(
+                [*server, endpoint], env=self.environment, stdout=output, stderr=output
+            )
+        try:
+            self._ended(model, folder, {"NEMO_BRIDGE_ENDPOINT": endpoint})
+            code = serving.wait(TIMEOUT)
+        finally:
+            serving.kill()
+            serving.wait()
+        assert code == 0, f"the server ended with {code} in {folder}:\n{log.read_text()[-4000:]}"
 
     def _prepare(
         self, folder: Path, changes: Mapping[str, Mapping[str, Any]] | None, files: Iterable[Path]

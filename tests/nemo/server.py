@@ -1,17 +1,20 @@
-"""The server of the tests with real NEMO: `server.py TASK FOLDER`, one task per function.
+"""The server of the tests with real NEMO: `server.py TASK FOLDER [ENDPOINT]`, one task per function.
 
-It reads FOLDER/settings.json and leaves what it found in FOLDER/found.json and found.npz.
+It meets NEMO in its MPI job or, if one is given, at a ZMQ endpoint. It reads FOLDER/settings.json and leaves what it
+found in FOLDER/found.json and found.npz.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bridge.coupling import Coupling
 from bridge.model import Recording
 from bridge.protocol import Role
 from bridge.session import Session
@@ -124,9 +127,40 @@ def state(session: Session, settings: dict[str, Any]) -> Found:
     return {}, fields | {f"{name} again": session.get(name) for name in FIELDS}
 
 
+def coupling(session: Session, settings: dict[str, Any]) -> Found:
+    """Runs with and without a closure that corrects the temperature; fields as float32 and with a halo of 1."""
+    start, steps = session.snapshot(), settings["steps"]
+    record = Recording(FIELDS, settings["record_every"])
+    sea = session.describe().grid.tmask
+    warmer = session.get("thetao") + sea
+    called: list[int] = []
+
+    def correction(step: int, fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        called.append(step - start.step)
+        return {"thetao": fields["thetao"] + 0.1 * (warmer - fields["thetao"]) * sea}
+
+    corrected = Coupling(correction, ("thetao",), ("thetao",), every=settings["every"])
+    runs = {
+        label: session.run({}, start, steps, record, how)
+        for label, how in {
+            "plain": None,
+            "coupled": corrected,
+            "plain again": None,
+            "coupled again": corrected,
+        }.items()
+    }
+    arrays = {f"{label} {name}": run.fields[name] for label, run in runs.items() for name in FIELDS}
+    for name in ("thetao", "uo"):
+        arrays[name] = session.get(name)
+        arrays[f"{name} float32"] = session.get(name, dtype=np.float32)
+        arrays[f"{name} halo"] = session.get(name, halo=1)
+        arrays[f"{name} float32 halo"] = session.get(name, dtype=np.float32, halo=1)
+    return {"called": called, "outcomes": [run.outcome.kind.value for run in runs.values()]}, arrays
+
+
 if __name__ == "__main__":
-    task, folder = sys.argv[1], Path(sys.argv[2])
-    with Session.over_mpi(timeout=300) as live:
+    task, folder, endpoint = sys.argv[1], Path(sys.argv[2]), (*sys.argv[3:], None)[0]
+    with Session.over_zmq(endpoint, 300) if endpoint else Session.over_mpi(300) as live:
         said, made = globals()[task](live, json.loads((folder / "settings.json").read_text()))
     np.savez(folder / "found.npz", **made)
     (folder / "found.json").write_text(json.dumps(said))
