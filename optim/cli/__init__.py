@@ -9,12 +9,7 @@ Exit codes
     128+ ended by a signal (130 Ctrl-C, 137 killed, 143 terminated)
 """
 
-import os
-
-# As in every job that a launcher starts: a sum made by several threads has other bits. numpy asks once, when imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from optim.cli.app import app  # noqa: E402
-from optim.cli.exit_codes import main  # noqa: E402
+from optim.cli.app import app
+from optim.cli.exit_codes import main
 
 __all__ = ["app", "main"]

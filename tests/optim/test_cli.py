@@ -56,15 +56,6 @@ def test_each_kind_of_error_has_its_exit_code(error: BaseException, code: int) -
     assert exit_code(error) == code
 
 
-@pytest.mark.parametrize(("asked", "shown"), [({}, ["1", "1"]), ({"OMP_NUM_THREADS": "2"}, ["2"])])
-def test_sums_are_made_by_one_thread_unless_more_are_asked_for(asked: dict, shown: list[str]) -> None:
-    """Else a tuning over ZMQ, whose server no launcher starts, would have other bits than over MPI."""
-    script = "import os, optim.cli, numpy; print(os.environ['OMP_NUM_THREADS'], len(os.listdir('/proc/self/task')))"
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | asked
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert done.stdout.split()[: len(shown)] == shown, done.stderr
-
-
 def test_parameters_lists_at_least_twelve() -> None:
     done = nemo_bridge("parameters", "--json")
     rows = json.loads(done.stdout)
