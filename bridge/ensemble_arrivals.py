@@ -87,6 +87,7 @@ class ZmqArrivals:
                 transport.timeout = self._timeout
                 self._transports.append(transport)
                 sessions += self._begun(transport)
+            self.tend({session.instance for session in sessions})
             return sorted(sessions, key=lambda session: session.instance)
         except BaseException as error:
             self.close(f"the server ended before the run began: {error}")
@@ -118,7 +119,7 @@ class ZmqArrivals:
 def let_in(newcomers: Newcomers | None, hosts: Sequence[Host]) -> None:
     """Instances that have arrived join those who are alike, while some place is free; others are sent away."""
     while newcomers is not None and any(host.has_room for host in hosts):
-        newcomers.tend({label for host in hosts for label in host.labels})
+        newcomers.tend(_labels(hosts))
         try:
             session = newcomers.next()
             if session is None:
@@ -126,6 +127,11 @@ def let_in(newcomers: Newcomers | None, hosts: Sequence[Host]) -> None:
             _place(session, hosts)
         except BridgeError as error:
             _log.warning("a new instance could not join: %s", error)
+        newcomers.tend(_labels(hosts))  # the one that takes the last place is here, too
+
+
+def _labels(hosts: Sequence[Host]) -> set[int]:
+    return {label for host in hosts for label in host.labels}
 
 
 def _place(session: Session, hosts: Sequence[Host]) -> None:
