@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge.errors import BridgeError
 from bridge.guard import end_session, session_states, start_guarded
-from bridge.transport.neighbour import patience
+from bridge.settings import PATIENCE, check_environment
 
 #: environment variable: the file in which the server leaves the reason of its failure
 LAST_WORDS = "NEMO_BRIDGE_LAST_WORDS"
@@ -32,6 +32,7 @@ class StartedJob:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], directories: Collection[Path] = ()
     ) -> None:
+        check_environment()
         self._command = command
         self._environment = environment
         self._directories = directories
@@ -117,7 +118,7 @@ class _Suspended:
         states = session_states(self._session)
         self._looks = {p: self._looks.get(p, 0) + 1 for p, state in states.items() if state in "Tt"}
         for process, looks in self._looks.items():
-            if looks * LOOK > patience():
+            if looks * LOOK > PATIENCE.read():
                 say(f"process {process} of the job is stopped (suspended by a signal): ending the job")
                 return True
         return False

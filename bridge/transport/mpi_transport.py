@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bridge.decomposition import Tile
-from bridge.errors import ConfigurationError, ModelCrashed, PeerTimeout, ProtocolError
+from bridge.errors import ModelCrashed, PeerTimeout, ProtocolError
 from bridge.protocol import (
     HEADER_BYTES,
     MAGIC,
@@ -31,13 +31,9 @@ from bridge.protocol import (
     VERSION,
     Header,
 )
+from bridge.settings import PATIENCE, SPIN, check_environment
 from bridge.transport.base import Window
-from bridge.transport.neighbour import patience
 from bridge.transport.siblings import Siblings, siblings
-
-#: environment variable of server and model: microseconds for which a wait keeps the core before it yields it
-SPIN = "NEMO_BRIDGE_SPIN"
-DEFAULT_SPIN = 150.0
 
 # How a wait grows patient: seconds since it began, then seconds of sleep. In the middle of an exchange the model is
 # at work on it, and messages need both sides to move: no sleep.
@@ -53,12 +49,13 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
 
     Collective with `bridge_open` of every model rank. From here on an uncaught exception ends the whole job with
     a non-zero code. Raises ProtocolError when there is no model or it speaks another version, PeerTimeout when
-    some process of the job does not take part.
+    some process of the job does not take part, ConfigurationError for a setting that makes no sense.
     """
     from mpi4py import MPI
 
     world = MPI.COMM_WORLD
     _abort_on_uncaught_exception(MPI)
+    check_environment()
     tags = np.zeros((world.size, TAG_WORDS), dtype=np.int32)
     tags[world.rank, :5] = MAGIC, VERSION, PROCESS_SERVER, -1, os.getpid()
     request = world.Iallgather(MPI.IN_PLACE, tags)
@@ -83,7 +80,7 @@ def open_job(timeout: float = 300.0) -> list[MpiTransport]:
     world.Split(MPI.UNDEFINED, world.rank)
     ranks = {label: [r for r in range(world.size) if tags[r, 3] == label] for label in labels}
     processes = {label: [int(tags[rank, 4]) for rank in ranks[label]] for label in labels}
-    job = siblings(processes, patience())
+    job = siblings(processes, PATIENCE.read())
     _raise_when_terminated(job)
     return [MpiTransport(private, label, ranks[label], timeout, job) for label in labels]
 
@@ -227,7 +224,7 @@ class _Waiter:
         self.timeout = timeout
         self._look = look
         self._launcher = os.getppid()
-        self._spin = spin_seconds()
+        self._spin = 1e-6 * SPIN.read()
 
     def wait(self, done: Callable[[], bool], what: str, exchanging: Callable[[], bool]) -> None:
         """Call `done` until it says so; PeerTimeout or ModelCrashed if it never does. `exchanging`: is it at work?"""
@@ -253,15 +250,6 @@ class _Waiter:
         self._look()
         if os.getppid() != self._launcher:
             raise ModelCrashed("the launcher of the MPI job is gone")
-
-
-def spin_seconds() -> float:
-    """How long a wait keeps the core, from NEMO_BRIDGE_SPIN; ConfigurationError if that is no number."""
-    text = os.environ.get(SPIN, "")
-    try:
-        return 1e-6 * float(text or DEFAULT_SPIN)
-    except ValueError as error:
-        raise ConfigurationError(f"{SPIN} should be a number of microseconds, got {text!r}") from error
 
 
 def _end_job(mpi: Any) -> None:

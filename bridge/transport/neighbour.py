@@ -8,10 +8,6 @@ import socket
 from enum import Enum
 from pathlib import Path
 
-#: environment variable: seconds without a sign of life after which a peer counts as lost, for server and model
-PATIENCE = "NEMO_BRIDGE_PATIENCE"
-DEFAULT_PATIENCE = 20.0
-
 
 class Life(Enum):
     """What the system says of a process."""
@@ -59,11 +55,6 @@ def parent_of(process: int) -> int:
 def _stat(process: int) -> list[str]:
     """What the system says of a process, after its name: state, parent, …"""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-
-
-def patience() -> float:
-    """Seconds without a sign of life after which a peer counts as lost."""
-    return float(os.environ.get(PATIENCE, DEFAULT_PATIENCE))
 
 
 def end(process: int, place: str) -> None:

@@ -21,12 +21,10 @@ import numpy as np
 
 from bridge.errors import ConfigurationError, PeerTimeout, ProtocolError
 from bridge.protocol import Header, Verb, padded_extents, padded_text
+from bridge.settings import SHARED_MEMORY
 from bridge.transport.base import Transport, Window
 from bridge.transport.neighbour import own_place
 from bridge.transport.pieces import Assembly, parts, size_of
-
-#: environment variable of server and model: on, off or auto
-SWITCH = "NEMO_BRIDGE_SHARED_MEMORY"
 
 # Bytes from the beginning of a mailbox.
 NONCE_AT = 0
@@ -240,7 +238,7 @@ class Offer:
             if box is not None and self._semaphores.try_wait(memory.ctypes.data + REPLY_AT):
                 raise ProtocolError(
                     "a rank of the model took our shared memory, but its word does not arrive there: "
-                    f"set {SWITCH}=off"
+                    f"set {SHARED_MEMORY.name}=off"
                 )
             boxes.append(box)
         refusals = sorted({answer for answer in answers if answer != "shared"})
@@ -248,29 +246,25 @@ class Offer:
             _log.debug(
                 "%d of %d ranks share no memory: %s", boxes.count(None), len(boxes), "; ".join(refusals)
             )
-            if wanted() == "on":
-                raise ConfigurationError(f"{SWITCH}=on, but the model refused: {'; '.join(refusals)}")
+            if SHARED_MEMORY.read() == "on":
+                raise ConfigurationError(
+                    f"{SHARED_MEMORY.name}=on, but the model refused: {'; '.join(refusals)}"
+                )
         return SharedMemory(transport, boxes) if len(refusals) == 0 or any(boxes) else transport
-
-
-def wanted() -> str:
-    """What the environment says: on, off or auto; ConfigurationError if anything else."""
-    value = os.environ.get(SWITCH, "auto")
-    if value not in ("on", "off", "auto"):
-        raise ConfigurationError(f"{SWITCH} is {value!r}: expected on, off or auto")
-    return value
 
 
 def offer_for(transport: Transport) -> Offer | None:
     """Memory to be offered to the ranks of this transport, where that is wanted and can be."""
-    switch = wanted()
+    switch = SHARED_MEMORY.read()
     if switch == "off" or (switch == "auto" and not transport.gains_from_shared_memory):
         return None
     try:
         return Offer(transport.ranks)
     except (OSError, AttributeError) as error:  # no memfd_create or no semaphores in this system
         if switch == "on":
-            raise ConfigurationError(f"{SWITCH}=on, but this system does not give any: {error}") from error
+            raise ConfigurationError(
+                f"{SHARED_MEMORY.name}=on, but this system does not give any: {error}"
+            ) from error
         _log.debug("no shared memory: %s", error)
         return None
 

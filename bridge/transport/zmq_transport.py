@@ -22,8 +22,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import parse_monitor_message
 
 from bridge.errors import BridgeError, ConfigurationError, PeerTimeout, ProtocolError
+from bridge.settings import PATIENCE, check_environment
 from bridge.transport import keys as key_files
-from bridge.transport import neighbour
 from bridge.transport.envelope import (
     LARGEST_BODY,
     Envelope,
@@ -67,10 +67,11 @@ class Endpoint:
 
     `accept` waits for the next complete instance; instances are told apart by their label (NEMO_BRIDGE_INSTANCE of
     the model, else the number of its program in its MPI job). Belongs to one thread. Raises ConfigurationError when
-    the endpoint is wrong, taken, or open to others without keys.
+    the endpoint is wrong, taken, or open to others without keys, or a setting in the environment makes no sense.
     """
 
     def __init__(self, endpoint: str, keys: Path | None = None, patience: float | None = None) -> None:
+        check_environment()
         if keys is None and os.environ.get(key_files.KEYS):
             keys = Path(os.environ[key_files.KEYS])
         if keys is None and not key_files.is_local(endpoint):
@@ -78,7 +79,7 @@ class Endpoint:
                 f"{endpoint} can be reached from other machines (ipc and tcp to 127.0.0.1 cannot): "
                 f"make keys with `nemo-bridge keys`, and give their directory here or in {key_files.KEYS}"
             )
-        self.patience = patience or neighbour.patience()
+        self.patience = patience or PATIENCE.read()
         self._live: dict[int, ZmqTransport] = {}
         self._arriving: dict[int, dict[int, Rank]] = {}
         self._ranks: dict[bytes, Rank] = {}

@@ -14,6 +14,7 @@ from bridge.errors import ConfigurationError
 from bridge.fields import CATALOGUE
 from bridge.relaunch import RelaunchedModel
 from bridge.relaunch_batch import RelaunchedEnsemble
+from bridge.settings import check_environment
 from optim.cli import model_table
 from optim.cli.model_table import ModelTable
 from optim.cli.models import MODEL_FOLDER, ModelProgram, Way
@@ -128,6 +129,7 @@ def checked_settings(path: Path, options: Mapping[str, Any] | None = None) -> Mo
     """
     from optim import experiment_file
 
+    check_environment()
     experiment = experiment_file.read(path)
     given = {name: value for name, value in (options or {}).items() if value is not None}
     table = model_table.read(path, _merged(experiment.model, given))

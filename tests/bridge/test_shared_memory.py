@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.decomposition import Tile
 from bridge.errors import ConfigurationError, ProtocolError
+from bridge.settings import SHARED_MEMORY
 from bridge.transport import shared_memory
 from bridge.transport.base import Window
 from bridge.transport.loopback import LoopbackTransport
@@ -22,7 +23,6 @@ from bridge.transport.shared_memory import (
     LENGTHS_AT,
     MAILBOX_PIECE_BYTES,
     MAILBOX_PIECES,
-    SWITCH,
     Mailbox,
     Offer,
     Ring,
@@ -131,11 +131,11 @@ def test_the_switch_says_who_is_offered_memory(monkeypatch: pytest.MonkeyPatch) 
     for switch, gains, offered in (
         ("on", False, True), ("auto", False, False), ("auto", True, True), ("off", True, False)
     ):  # fmt: skip
-        monkeypatch.setenv(SWITCH, switch)
+        monkeypatch.setenv(SHARED_MEMORY.name, switch)
         transport.gains_from_shared_memory = gains
         assert (offer_for(transport) is not None) is offered
-    monkeypatch.setenv(SWITCH, "maybe")
-    with pytest.raises(ConfigurationError, match="on, off or auto"):
+    monkeypatch.setenv(SHARED_MEMORY.name, "maybe")
+    with pytest.raises(ConfigurationError, match="one of auto, on, off, got 'maybe'"):
         offer_for(transport)
 
 
@@ -146,20 +146,20 @@ def test_a_system_that_gives_no_memory_is_no_obstacle(monkeypatch: pytest.Monkey
     transport = LoopbackTransport(1, lambda peer: None)
     transport.gains_from_shared_memory = True
     monkeypatch.setattr(os, "ftruncate", refuse)
-    monkeypatch.setenv(SWITCH, "auto")
+    monkeypatch.setenv(SHARED_MEMORY.name, "auto")
     before = os.listdir("/proc/self/fd")
     assert offer_for(transport) is None
     assert len(os.listdir("/proc/self/fd")) == len(before)
-    monkeypatch.setenv(SWITCH, "on")
+    monkeypatch.setenv(SHARED_MEMORY.name, "on")
     with pytest.raises(ConfigurationError, match="no space left"):
         offer_for(transport)
 
 
 def test_ranks_that_refuse_keep_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = LoopbackTransport(2, lambda peer: None)
-    monkeypatch.setenv(SWITCH, "auto")
+    monkeypatch.setenv(SHARED_MEMORY.name, "auto")
     assert Offer(2).taken(transport, ["elsewhere", "elsewhere"]) is transport
-    monkeypatch.setenv(SWITCH, "on")
+    monkeypatch.setenv(SHARED_MEMORY.name, "on")
     with pytest.raises(ConfigurationError, match="elsewhere"):
         Offer(2).taken(transport, ["elsewhere", "elsewhere"])
     with pytest.raises(ProtocolError, match="does not arrive"):  # it says yes, and has not been there

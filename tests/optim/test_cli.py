@@ -70,6 +70,16 @@ def test_a_missing_file_is_wrong_use(tmp_path: Path) -> None:
     assert "nowhere.toml" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_nonsense_in_the_environment_is_found_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "namelist_cfg").write_text("&namcfg\n cn_cfg = 'gyre'\n/\n")
+    (tmp_path / "exp.toml").write_text(EXPERIMENT.format(namelist="namelist_cfg"))
+    arguments = ("tune", str(tmp_path / "exp.toml"), "--directory", str(tmp_path / "run"))
+    done = nemo_bridge(*arguments, env=dict(os.environ, NEMO_BRIDGE_PATIENCE="abc"))
+    assert done.returncode == 2
+    assert "NEMO_BRIDGE_PATIENCE should be a number of seconds from 1 to 10000, got 'abc'" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
+
+
 def test_a_misspelt_namelist_entry_is_found_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "namelist_cfg").write_text("&namzdf_tke\n rn_edif = 0.1\n/\n")
     (tmp_path / "exp.toml").write_text(EXPERIMENT.format(namelist="namelist_cfg"))
