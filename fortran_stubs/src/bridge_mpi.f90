@@ -9,10 +9,11 @@ module bridge_mpi
         MPI_INTEGER, MPI_IN_PLACE, MPI_MAX, MPI_ORDER_FORTRAN, &
         MPI_STATUS_IGNORE, MPI_Wtime
     use bridge_kinds, only: error_unit, int32, int64, message_length, real64
-    use bridge_process, only: own_process, patience_wanted, sibling_is_stopped
+    use bridge_process, only: own_process, sibling_is_stopped
     use bridge_protocol, only: header_from_words, header_to_words, header_words, message_header, &
         mpi_tag_answer, mpi_tag_payload, mpi_tag_request, process_model, process_server, &
         protocol_magic, protocol_version, tag_words
+    use bridge_settings, only: read_settings, settings
     use bridge_system, only: exit_now, parent_process, sleep_microseconds, yield_core
     implicit none
     private
@@ -23,7 +24,6 @@ module bridge_mpi
     ! How a wait grows patient, in seconds since it began and in microseconds of sleep: it spins
     ! (NEMO_BRIDGE_SPIN, in microseconds), yields the core, sleeps. In the middle of an exchange the
     ! other side is at work on it, and messages need both sides to move: no sleep then.
-    real(real64), parameter :: default_spin = 150.0e-6_real64
     real(real64), parameter :: idle_yield_time = 2.0e-3_real64
     real(real64), parameter :: exchange_yield_time = 0.5_real64
     integer, parameter :: longest_sleep = 1000
@@ -38,11 +38,12 @@ module bridge_mpi
         integer :: rank = 0                !! rank in the model
         integer :: size = 1                !! ranks of the model
         integer :: instance = 0
+        logical :: server_required = .false.  !! does the launcher insist on one?
         integer :: parent = 0              !! process id of the launcher
         integer :: server_process = 0      !! of the server, where it has told
         real(real64) :: patience = 0       !! s without a sign of life of the server
         real(real64) :: timeout = 300.0_real64  !! s of silence in the middle of an exchange
-        real(real64) :: spin = default_spin     !! s for which a wait keeps the core
+        real(real64) :: spin = 0                !! s for which a wait keeps the core
         integer(int32) :: outgoing(header_words) = 0
     end type mpi_link
 
@@ -57,7 +58,6 @@ contains
         character(message_length), intent(out) :: message
         integer(int32), allocatable, asynchronous :: tags(:, :)
         integer :: n, ierr, request, rank, i, servers
-        logical :: required
 
         message = ""
         comm_model = MPI_COMM_NULL
@@ -85,8 +85,7 @@ contains
             end if
         end do
         if (servers > 1) message = "more than one process of the job is a server: start one"
-        required = server_required()
-        if (servers == 0 .and. required) message = "NEMO_BRIDGE_SERVER=required, but "// &
+        if (servers == 0 .and. link%server_required) message = "NEMO_BRIDGE_SERVER=required, but "// &
             "no process of this MPI job is a server: start both programs with one mpirun, "// &
             "and use the same MPI library for both"
         if (message /= "") return
@@ -108,25 +107,21 @@ contains
     subroutine describe_self(link, timeout)
         type(mpi_link), intent(inout) :: link
         real(real64), intent(in) :: timeout  !! s
+        type(settings) :: wanted
+        character(message_length) :: message
         link%parent = parent_process()
         link%timeout = timeout
-        link%patience = patience_wanted()
-        link%instance = instance_label()
-        call read_spin(link)
+        wanted%instance = program_number()
+        call read_settings(wanted, message)
+        ! Other ranks may have other environments: whoever is wrong ends the job before they meet.
+        if (message /= "") call give_up(link, message)
+        link%patience = wanted%patience
+        link%spin = 1.0e-6_real64*wanted%spin
+        link%instance = wanted%instance
+        ! Guards against a job that fell apart into worlds of one process, each taking itself for
+        ! stand-alone.
+        link%server_required = wanted%server_required
     end subroutine describe_self
-
-    !> NEMO_BRIDGE_SPIN, in microseconds.
-    subroutine read_spin(link)
-        type(mpi_link), intent(inout) :: link
-        character(32) :: text
-        integer :: length, status
-        call get_environment_variable("NEMO_BRIDGE_SPIN", text, length, status)
-        if (status /= 0 .or. length == 0) return
-        read (text, *, iostat=status) link%spin
-        link%spin = 1.0e-6_real64*link%spin
-        if (status /= 0) call give_up(link, "NEMO_BRIDGE_SPIN should be a number of "// &
-            "microseconds, got '"//trim(text)//"'")
-    end subroutine read_spin
 
     !> One communicator for the model, and a private copy of it. Collective over `comm_in`.
     subroutine split_by_instance(link, comm_in, comm_model)
@@ -153,30 +148,16 @@ contains
         tag(5) = int(own_process(), int32)
     end function own_tag
 
-    !> Which model instance this rank belongs to: the program's number on the command line, or the
-    !> environment variable for launchers that do not number programs.
-    function instance_label() result(label)
-        integer :: label, ierr, length, status
+    !> The program's number on the command line: the model instance that this rank belongs to, unless
+    !> the environment says otherwise, for launchers that do not number programs.
+    function program_number() result(label)
+        integer :: label, ierr
         integer(MPI_ADDRESS_KIND) :: number
         logical :: found
-        character(16) :: text
-
         label = 0
         call MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_APPNUM, number, found, ierr)
         if (found) label = int(number)
-        call get_environment_variable("NEMO_BRIDGE_INSTANCE", text, length, status)
-        if (status == 0 .and. length > 0) read (text, *, iostat=status) label
-    end function instance_label
-
-    !> Does the launcher insist that there is a server? Guards against a job that fell apart into
-    !> worlds of one process, each taking itself for stand-alone.
-    function server_required() result(required)
-        logical :: required
-        integer :: length, status
-        character(16) :: text
-        call get_environment_variable("NEMO_BRIDGE_SERVER", text, length, status)
-        required = status == 0 .and. text == "required"
-    end function server_required
+    end function program_number
 
     !> Give back the private communicators. Collective.
     subroutine link_close(link)

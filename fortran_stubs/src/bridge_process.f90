@@ -1,15 +1,11 @@
-!> Who and where this process is, whether another one on the same machine still lives, and how long
-!> to wait for a sign of that.
+!> Who and where this process is, and whether another one on the same machine still lives.
 module bridge_process
     use, intrinsic :: iso_c_binding, only: c_char, c_int, c_long, c_null_char, c_size_t
-    use bridge_kinds, only: real64
     implicit none
     private
 
     public :: own_process, own_place, own_directory, process_is_gone, sibling_is_stopped
-    public :: patience_wanted
 
-    real(real64), parameter :: default_patience = 20.0_real64  !! s
     integer, parameter :: longest_text = 1024
 
     interface
@@ -134,15 +130,4 @@ contains
         state = line(place + 2:place + 2)
         read (line(place + 3:), *, iostat=code) parent
     end subroutine look_up
-
-    !> Seconds without a sign of life after which a peer counts as lost.
-    function patience_wanted() result(patience)
-        real(real64) :: patience
-        character(32) :: text
-        integer :: status
-        patience = default_patience
-        call get_environment_variable("NEMO_BRIDGE_PATIENCE", text)
-        if (text /= "") read (text, *, iostat=status) patience
-        patience = max(patience, 0.2_real64)
-    end function patience_wanted
 end module bridge_process
