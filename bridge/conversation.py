@@ -30,6 +30,7 @@ class Conversation:
         self.open = True
         #: in the middle of an exchange; stays so after a failure, when nobody knows what is still on the wire
         self.interrupted = False
+        self.under_way = False  # in the middle of an exchange that may still end well
         self.refusals: list[str] = []
         self._exchange = _Exchange(self)
         self._requests: dict[tuple[bool, int, int], bytes] = {}  # is it a SET, number, rank
@@ -267,16 +268,22 @@ class _Exchange:
         conversation = self._conversation
         if not conversation.open:
             raise ProtocolError("this session is stopped: open another one")
+        if conversation.under_way:
+            raise ValueError(
+                "this session is in the middle of a run: a closure sees the fields that the coupling receives; "
+                "ask for them there"
+            )
         if conversation.interrupted:
             raise ProtocolError("an earlier exchange with this model failed half-way: start the job again")
-        conversation.interrupted = True
+        conversation.interrupted = conversation.under_way = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        conversation = self._conversation
+        conversation.under_way = False
         if kind is not None:
             return
-        conversation = self._conversation
         conversation.transport.finish()
         conversation.interrupted = False
         if conversation.refusals:

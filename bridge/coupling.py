@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from bridge.errors import BridgeError
 from bridge.protocol import Header
 from bridge.wire_field import WireField, float32_wanted
 
@@ -46,7 +45,8 @@ class Coupling:
     overwritten in the next interval: it copies what it keeps.
 
     An exception of the closure ends the run where the model stands and is raised by `run`; the session lives on.
-    So does a wrong result: ValueError names the field, what was expected, and what came.
+    So does a wrong result: ValueError names the field, what was expected, and what came. So does a verb of the session
+    that the closure calls: the model is in the middle of a run, and what the closure needs to see is in `receive`.
     """
 
     closure: Closure
@@ -104,8 +104,6 @@ class CoupledRun:
             return
         try:
             self._made.append(self._checked(self.coupling.closure(step, self.fields), step))
-        except BridgeError:
-            raise  # the model is lost
         except BaseException as error:
             self.failure = error
 

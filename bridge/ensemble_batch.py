@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -78,6 +78,24 @@ def make_runs(
         return kind.batch([requests[n] for n in positions], end)
 
     batches = {kind: begun(kind) for kind in kinds}
+    try:
+        _follow_all(batches, newcomers, timeout, results)
+    finally:
+        for batch in batches.values():
+            batch.abandon()
+    for batch in batches.values():
+        batch.raise_error()
+    return [result for result in results if result is not None]
+
+
+def _follow_all(
+    batches: Mapping[Ensemble, Batch],
+    newcomers: Newcomers | None,
+    timeout: float,
+    results: Sequence[Trajectory | None],
+) -> None:
+    """Let the batches of all kinds go on until they are done; `results` tells how far they are."""
+    kinds = list(batches)
     at_work = time.monotonic()
     while not all(batch.done for batch in batches.values()):
         let_in(newcomers, kinds)
@@ -94,12 +112,9 @@ def make_runs(
             if newcomers is None or time.monotonic() - at_work > timeout:
                 ended = sum(result is not None for result in results)
                 raise ModelCrashed(
-                    f"no instance of the ensemble is left; {ended} of {len(requests)} runs have ended"
+                    f"no instance of the ensemble is left; {ended} of {len(results)} runs have ended"
                 )
             time.sleep(_LOOK)
-    for batch in batches.values():
-        batch.raise_error()
-    return [result for result in results if result is not None]
 
 
 class Batch:
@@ -150,6 +165,11 @@ class Batch:
     def begin_no_more(self) -> None:
         """Only let those end that are under way."""
         self._waiting.clear()
+
+    def abandon(self) -> None:
+        """Break off what is under way; its instances are lost then."""
+        for _, run in self._running.values():
+            run.close()
 
     def raise_error(self) -> None:
         """Raise the error that ended the batch early, if one did."""

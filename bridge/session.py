@@ -113,7 +113,8 @@ class Session:
     @property
     def lost(self) -> bool:
         """Is this session of no use any more: stopped, or broken in the middle of an exchange?"""
-        return self._model.interrupted or not self._model.open
+        broken = self._model.interrupted and not self._model.under_way
+        return broken or not self._model.open
 
     @property
     def independent(self) -> bool:

@@ -18,6 +18,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from bridge import Coupling, Recording
+from bridge.errors import ModelCrashed
 from bridge.session import Session
 
 folder, endpoint = Path(sys.argv[1]), (sys.argv + ["mpi"])[2]
@@ -110,6 +111,9 @@ with session:
         "wrong name": lambda step, fields: {"taum": 1.0},
         "no dictionary": lambda step, fields: bump,
         "wrong shape": lambda step, fields: {"utau": bump.T},
+        "asks": lambda step, fields: {"utau": session.get("zos")},
+        "steps": lambda step, fields: session.run({}, start, 1, record),
+        "meets others": failing(ModelCrashed("another model"), 5),
         "not finite": lambda step, fields: {"utau": np.where(bump == bump[2, 3], np.nan, bump)},
     }
     for lag in (0, 2):
@@ -228,6 +232,9 @@ def test_every_way_and_number_of_ranks_gives_the_same_bits(found, way: str) -> N
         ),
         ("no dictionary", "ValueError", "got ndarray at step 0", 0),
         ("wrong shape", "ValueError", "'utau' has shape (16, 24), got (24, 16)", 0),
+        ("asks", "ValueError", "this session is in the middle of a run: a closure sees the fields", 0),
+        ("steps", "ValueError", "this session is in the middle of a run: a closure sees the fields", 0),
+        ("meets others", "ModelCrashed", "another model", 5),
         ("not finite", "ValueError", "finite values of 'utau'", 0),
     ],
 )
