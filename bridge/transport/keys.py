@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 from bridge.errors import ConfigurationError
@@ -49,13 +50,28 @@ def server_pair(directory: Path) -> tuple[bytes, bytes]:
 
 
 def known_models(directory: Path) -> dict[bytes, str]:
-    """Public keys of the models that may come in, and their names."""
-    return {_read(file): file.stem for file in directory.glob("*.public") if file.stem != _SERVER}
+    """Public keys of the models that may come in, and their names; ConfigurationError if there is none."""
+    known = {_read(file): file.stem for file in directory.glob("*.public") if file.stem != _SERVER}
+    if not known:
+        raise ConfigurationError(
+            f"{directory} holds no public key of a model, so that none could come in: put its model.public there, "
+            f"or make keys for one with `nemo-bridge keys {directory} --model model`"
+        )
+    return known
 
 
 def is_local(endpoint: str) -> bool:
-    """Is everything at this ZMQ endpoint on this machine?"""
-    return endpoint.startswith(("ipc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:"))
+    """Is everything at this ZMQ endpoint on this machine? ConfigurationError if it is no endpoint."""
+    transport, _, address = endpoint.partition("://")
+    if transport == "ipc" and address:
+        return True
+    host, _, port = address.rpartition(":")
+    if transport != "tcp" or not host or not port:
+        raise ConfigurationError(f"{endpoint} is no endpoint: expected tcp://host:port or ipc:///path")
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # another name: it may mean any machine
+        return False
 
 
 def _read(file: Path) -> bytes:

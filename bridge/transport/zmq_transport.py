@@ -74,7 +74,7 @@ class Endpoint:
         check_environment()
         if keys is None and os.environ.get(key_files.KEYS):
             keys = Path(os.environ[key_files.KEYS])
-        if keys is None and not key_files.is_local(endpoint):
+        if not key_files.is_local(endpoint) and keys is None:
             raise ConfigurationError(
                 f"{endpoint} can be reached from other machines (ipc and tcp to 127.0.0.1 cannot): "
                 f"make keys with `nemo-bridge keys`, and give their directory here or in {key_files.KEYS}"
@@ -320,6 +320,7 @@ class Endpoint:
 
     def _use_keys(self, directory: Path) -> None:
         public, secret = key_files.server_pair(directory)
+        known = key_files.known_models(directory)
         try:
             self._socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
             self._socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
@@ -329,9 +330,7 @@ class Endpoint:
         self._socket.setsockopt(zmq.ZAP_DOMAIN, _ZAP_DOMAIN.encode())
         self._authenticator = ThreadAuthenticator(self._context)
         self._authenticator.start()
-        self._authenticator.configure_curve_callback(
-            _ZAP_DOMAIN, _Doorkeeper(key_files.known_models(directory))
-        )
+        self._authenticator.configure_curve_callback(_ZAP_DOMAIN, _Doorkeeper(known))
 
     def _hear_news(self) -> None:
         while True:

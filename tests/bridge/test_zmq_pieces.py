@@ -17,6 +17,7 @@ from bridge.transport import delivery, envelope, keys, neighbour, pieces
 from bridge.transport.base import Window
 from bridge.transport.delivery import Delivery
 from bridge.transport.envelope import Envelope, Introduction, Kind, OtherVersion
+from bridge.transport.zmq_transport import Endpoint, new_key_pair
 
 SOURCE = Path(__file__).resolve().parents[2] / "fortran_stubs" / "src" / "bridge_envelope.f90"
 
@@ -170,8 +171,31 @@ def test_keys_are_kept_from_others_and_not_overwritten(tmp_path: Path) -> None:
         keys.known_models(folder)
 
 
+def test_a_server_that_could_let_no_model_in_does_not_wait_for_one(tmp_path: Path) -> None:
+    keys.write_pair(tmp_path, "server", new_key_pair)
+    with pytest.raises(ConfigurationError, match="no public key of a model.* --model model"):
+        Endpoint("tcp://127.0.0.1:*", tmp_path)
+    keys.write_pair(tmp_path, "model", new_key_pair)
+    Endpoint("tcp://127.0.0.1:*", tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["foo://x", "x", "", "tcp://", "tcp://127.0.0.1", "ipc://", "inproc://x"]
+)
+def test_what_is_no_endpoint_is_not_listened_at(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no endpoint: expected tcp://host:port or ipc:///path"):
+        Endpoint(endpoint)
+
+
 def test_only_addresses_of_this_machine_are_local() -> None:
     for endpoint in ("ipc:///tmp/x", "ipc://@x", "tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1"):
         assert keys.is_local(endpoint)
-    for endpoint in ("tcp://*:1", "tcp://0.0.0.0:1", "tcp://10.0.0.1:1", "tcp://localhost.evil.example:1"):
+    for endpoint in (
+        "tcp://*:1",
+        "tcp://0.0.0.0:1",
+        "tcp://10.0.0.1:1",
+        "tcp://localhost.evil.example:1",
+        "tcp://127.x.y:1",
+        "tcp://127.0.0.1.example:1",
+    ):
         assert not keys.is_local(endpoint)
