@@ -15,7 +15,8 @@ module bridge_zmq
     use bridge_zmq_delivery, only: slot_of, transmit, transmit_text, &
         zmq_give_up, zmq_link
     use bridge_zmq_library, only: zmq_message
-    use bridge_zmq_socket, only: close_socket, connect_socket, is_local, new_message, open_socket
+    use bridge_zmq_socket, only: close_socket, connect_socket, is_endpoint, is_local, &
+        new_message, open_socket
     implicit none
     private
 
@@ -39,6 +40,11 @@ contains
         link%endpoint = endpoint
         call get_environment_variable("NEMO_BRIDGE_KEYS", keys)
         message = ""
+        if (.not. is_endpoint(endpoint)) then
+            message = "NEMO_BRIDGE_ENDPOINT should be tcp://host:port or ipc:///path, got '"// &
+                trim(endpoint)//"'"
+            return
+        end if
         if (keys == "" .and. .not. is_local(endpoint)) then
             message = trim(endpoint)//" is not on this machine (ipc, or tcp to 127.0.0.1): "// &
                 "set NEMO_BRIDGE_KEYS to a directory made by `nemo-bridge keys`"

@@ -16,7 +16,7 @@ module bridge_zmq_socket
     implicit none
     private
 
-    public :: zmq_socket, open_socket, close_socket, connect_socket, is_local
+    public :: zmq_socket, open_socket, close_socket, connect_socket, is_endpoint, is_local
     public :: send_frames, receive_frames, next_event, wait_for_news
     public :: new_message, message_of_text, text_of_message
 
@@ -98,15 +98,22 @@ contains
     pure function is_local(endpoint) result(local)
         character(*), intent(in) :: endpoint
         logical :: local
-        local = starts("ipc://") .or. starts("tcp://127.") .or. starts("tcp://localhost:") .or. &
-            starts("tcp://[::1]:")
-    contains
-        pure function starts(beginning)
-            character(*), intent(in) :: beginning
-            logical :: starts
-            starts = index(endpoint, beginning) == 1
-        end function starts
+        character(len(endpoint)) :: host
+        local = index(endpoint, "ipc://") == 1
+        if (local .or. .not. is_endpoint(endpoint)) return
+        host = endpoint(7:index(endpoint, ":", back=.true.) - 1)
+        ! A name may begin with 127. as well.
+        local = host == "localhost" .or. host == "[::1]" .or. &
+            (index(host, "127.") == 1 .and. verify(trim(host), "0123456789.") == 0)
     end function is_local
+
+    !> Is it tcp://host:port or ipc:///path?
+    pure function is_endpoint(endpoint) result(is_one)
+        character(*), intent(in) :: endpoint
+        logical :: is_one
+        is_one = index(endpoint, "ipc://") == 1 .and. len(endpoint) > 6
+        if (index(endpoint, "tcp://") == 1) is_one = index(endpoint(7:), ":", back=.true.) > 1
+    end function is_endpoint
 
     !> The keys that `nemo-bridge keys` made: the server's public one and the model's pair.
     subroutine use_keys(link, directory, message)

@@ -37,6 +37,7 @@ def run_model(executable, mpirun: list[str], mpi_environment: dict[str, str], tm
         ("INSTANCE", "99999999999", LABEL),
         ("INSTANCE", "-4", LABEL),
         ("SHARED_MEMORY", "maybe", "one of auto, on, off"),
+        ("ENDPOINT", "foo://x", "tcp://host:port or ipc:///path"),
         ("SERVER", "perhaps", "required or not set"),
     ],
 )
@@ -44,6 +45,11 @@ def test_nonsense_is_refused_by_name(run_model, name: str, value: str, expected:
     done = run_model(**{f"NEMO_BRIDGE_{name}": value})
     assert done.returncode != 0
     assert f"NEMO_BRIDGE_{name} should be {expected}, got '{value}'; ending the job" in done.stderr
+
+
+def test_a_name_that_looks_like_an_address_is_not_on_this_machine(run_model) -> None:
+    done = run_model(NEMO_BRIDGE_ENDPOINT="tcp://127.x.y:5555")
+    assert done.returncode != 0 and "tcp://127.x.y:5555 is not on this machine" in done.stderr
 
 
 @pytest.mark.parametrize("empty", [False, True])
