@@ -13,13 +13,12 @@ from bridge.coupling import CoupledRun
 from bridge.decomposition import Tile
 from bridge.description import Registration, parse
 from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
+from bridge.model import LARGEST_STEP
 from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_extents, padded_text
 from bridge.run import Run, outcome_of
 from bridge.transport.base import Transport, Window
 from bridge.transport.shared_memory import offer_for
 from bridge.wire_field import WireField
-
-_LARGEST_STEP = 2**31  # the model's step is a default integer
 
 
 class Conversation:
@@ -296,5 +295,5 @@ def _is_answer_to(verb: int, header: Header) -> bool:
         header.verb == Verb.REPLY
         and header.argument == verb
         and header.status in (Status.OK, Status.ERROR)
-        and abs(header.step) <= _LARGEST_STEP
+        and abs(header.step) <= LARGEST_STEP
     )

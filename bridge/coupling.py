@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bridge.model import whole_number
 from bridge.protocol import Header
 from bridge.wire_field import WireField, float32_wanted
 
@@ -61,10 +62,8 @@ class Coupling:
         for words in (self.receive, self.send):
             if isinstance(words, str) or len(set(words)) != len(words):
                 raise ValueError(f"expected a tuple of different field names, got {words!r}")
-        if self.every < 1 or self.lag < 0 or self.halo < 0:
-            raise ValueError(
-                f"expected every >= 1, lag >= 0 and halo >= 0, got {self.every}, {self.lag} and {self.halo}"
-            )
+        for name, least in (("every", 1), ("lag", 0), ("halo", 0)):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least))
         float32_wanted(self.dtype)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -15,6 +16,9 @@ from bridge.north_fold import Edges
 
 if TYPE_CHECKING:
     import xarray
+
+#: the model counts its steps in 4 bytes
+LARGEST_STEP = 2**31 - 1
 
 #: {namelist group: {entry: value}}, the shape of the namelist, e.g. {"namzdf_tke": {"rn_ediff": 0.1}}
 Params = dict[str, dict[str, "float | np.ndarray"]]
@@ -29,6 +33,15 @@ def require_finite(name: str, values: np.ndarray) -> None:
         raise ValueError(f"{name!r} should be finite, got {values[first]}{where}")
 
 
+def whole_number(name: str, value: Any, least: int) -> int:
+    """`value` as an int. ValueError unless it is a whole number, of numpy or not, from `least` to `LARGEST_STEP`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= LARGEST_STEP:
+        raise ValueError(
+            f"expected {name} to be a whole number from {least} to {LARGEST_STEP}, got {value!r:.200}"
+        )
+    return int(value)
+
+
 @dataclass(frozen=True)
 class Recording:
     """Record these `fields` every `every` steps, counted from the start of the run.
@@ -41,6 +54,7 @@ class Recording:
     dtype: Any = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "every", whole_number("every", self.every, 1))
         if self.dtype is None:
             return
         if np.dtype(self.dtype) != np.float32:

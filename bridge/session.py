@@ -30,6 +30,7 @@ from bridge.model import (
     Recording,
     Snapshot,
     Trajectory,
+    whole_number,
 )
 from bridge.protocol import Header, Role, Verb
 from bridge.run import Run
@@ -239,6 +240,7 @@ class Session:
         `set`, whatever a closure has made of it since. A blow-up is an outcome of the trajectory, with what was
         recorded until then; the session lives on. With `coupling`, a closure in Python takes part (see Coupling).
         """
+        steps = whole_number("steps", steps, 0)
         self._apply(params)
         self.restore(snapshot)
         return self.advance(steps, record, params, snapshot, coupling=coupling)
@@ -255,6 +257,7 @@ class Session:
 
         One thread can follow several sessions in this way; a session has one run under way at a time.
         """
+        steps = whole_number("steps", steps, 0)
         self._apply(params)
         self.restore(snapshot)
         run = self._planned(steps, record, coupling)
@@ -277,9 +280,8 @@ class Session:
 
     def _planned(self, steps: int, record: Recording, coupling: Coupling | None) -> Run:
         """A run from here: what is recorded and exchanged, and the arrays [record, (k,) j, i] that it goes into."""
+        steps = whole_number("steps", steps, 0)
         recorded = [as_asked(self.registration.entry(name), record.dtype) for name in record.fields]
-        if steps < 0 or record.every < 1:
-            raise ValueError(f"expected steps >= 0 and every >= 1, got {steps} and {record.every}")
         coupled = None if coupling is None else self._coupled(coupling)
         records = steps // record.every
         fields = {wire.entry.name: _zeros(wire, records) for wire in recorded}

@@ -14,6 +14,7 @@ from bridge.north_fold import Edges, fill_halo
 from bridge.protocol import DTYPES, Role
 
 _NARROW = 2  # code of float32
+_NO_NUMBERS = "cSUmM"  # kinds of dtypes: complex, texts, times
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,31 @@ class WireField:
     def array(self, value: Any) -> np.ndarray:
         """`value` as a C-contiguous array of this dtype (itself if it is one).
 
-        ValueError if its shape is another, or if it is for a parameter and not finite: a model need not notice that,
-        and may keep it in places that nothing sets again.
+        ValueError if it is not made of real numbers, if its shape is another, or if it is for a parameter and not
+        finite: a model need not notice that, and may keep it in places that nothing sets again.
         """
         if isinstance(value, np.ndarray) and value.dtype == self.dtype and value.flags.c_contiguous:
             array = value
         else:
-            with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
-                array = np.ascontiguousarray(value, dtype=self.dtype).reshape(np.shape(value))
+            array = self._converted(value)
         if array.shape != self.shape:
             raise ValueError(f"{self.entry.name!r} has shape {self.shape}, got {array.shape}")
         if self.entry.role is Role.PARAMETER:
             require_finite(self.entry.name, array)
         return array
+
+    def _converted(self, value: Any) -> np.ndarray:
+        """`value` in this dtype, C-contiguous. A text is no number, and nobody wants half of a complex one."""
+        try:
+            given = np.asarray(value)
+            if given.dtype.kind not in _NO_NUMBERS:
+                with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+                    return np.ascontiguousarray(given, dtype=self.dtype).reshape(given.shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.entry.name!r} should be real numbers: {error}") from error
+        raise ValueError(
+            f"{self.entry.name!r} should be real numbers, got {given.dtype}: {np.array2string(given, threshold=3):.100}"
+        )
 
     def close_edges(self, array: np.ndarray, edges: Edges) -> None:
         """Fill the halo of `array`, of this shape, once its inner cells have arrived."""

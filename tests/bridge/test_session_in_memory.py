@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bridge.coupling import Coupling
 from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.model import Model, OutcomeKind, Recording
 from bridge.protocol import Header, Role, Status, Verb
@@ -140,6 +141,48 @@ def test_parameters_that_are_not_finite_are_refused_before_anything_is_sent(sess
         session.run({"nam": {"a": float("inf")}}, start, 4, Recording(("zos",), 4))
     assert session.run({}, start, 4, Recording(("zos",), 4)).fields["zos"][0, 0, 0] == 8.0
     session.set({"zos": np.full((NY, NX), np.nan)})  # of a state the caller may want just that
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.ones((NY, NX)) * 1j, "'zos' should be real numbers, got complex128"),
+        ("warm", "'zos' should be real numbers, got <U4: 'warm'"),
+        ([[1.0], [1.0, 2.0]], "'zos' should be real numbers: "),
+        ([[1.0, object()]], "'zos' should be real numbers: "),
+    ],
+)
+def test_what_is_not_made_of_real_numbers_is_refused_by_name(session: Session, values, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        session.set({"nam/a": 3.0, "zos": values})
+    assert session.parameters["nam/a"] == 2.0
+
+
+def test_whole_and_narrow_numbers_are_taken(session: Session) -> None:
+    session.set({"nam/a": True, "zos": np.full((NY, NX), 3, np.int8)})
+    session.advance(np.int64(2), Recording(("zos",), np.int32(1)))
+    assert session.get("zos")[0, 0] == 5.0
+
+
+@pytest.mark.parametrize("wrong", [1.5, 2.0, True, "2", None, -1, 2**31])
+@pytest.mark.parametrize("name", ["every", "lag", "halo"])
+def test_coupling_wants_whole_numbers(name: str, wrong) -> None:
+    with pytest.raises(ValueError, match=f"expected {name} to be a whole number from . to 2147483647, got"):
+        Coupling(lambda step, fields: {}, (), (), **{name: wrong})
+    assert getattr(Coupling(lambda step, fields: {}, (), (), **{name: np.int64(2)}), name) == 2
+
+
+@pytest.mark.parametrize("wrong", [5.5, True, "5", -1])
+def test_run_and_recording_want_whole_numbers_before_anything_is_sent(session: Session, wrong) -> None:
+    start = session.snapshot()
+    session.advance(1, Recording(("zos",)))
+    with pytest.raises(ValueError, match="expected steps to be a whole number from 0 to 2147483647, got"):
+        session.run({"nam": {"a": 5.0}}, start, wrong, Recording(()))
+    assert session.get("zos")[0, 0] == 2.0
+    with pytest.raises(ValueError, match="expected steps to be"):
+        session.advance(wrong, Recording(()))
+    with pytest.raises(ValueError, match="expected every to be a whole number from 1 to 2147483647, got"):
+        Recording(("zos",), wrong)
 
 
 def test_map_that_is_not_finite_is_refused_with_its_place() -> None:
