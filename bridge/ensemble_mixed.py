@@ -24,7 +24,7 @@ __all__ = ["MixedEnsemble", "RunRequest"]
 
 
 class MixedEnsemble:
-    """Instances that need not be alike: those that are form one of the `kinds`, an Ensemble with all of its verbs.
+    """Instances that need not be alike: those that are form one of the `kinds`, an Ensemble of its own.
 
     Arguments are as for Ensemble. A run is made, and made again if need be, by instances of its own kind only; a
     newcomer joins the kind that it is alike.
