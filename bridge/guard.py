@@ -27,6 +27,7 @@ class Guard:
     """
 
     def __init__(self, session: int) -> None:
+        self._session = session
         code = f"from bridge.guard import guard; guard({session})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -40,6 +41,10 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self.dismiss()
+
+    def at_post(self) -> Guard:
+        """This guard, or another one if somebody has ended it."""
+        return self if self._process.poll() is None else Guard(self._session)
 
     def dismiss(self) -> None:
         """The watch is over: say the word that lets the guard leave in peace. Once more does no harm."""

@@ -126,6 +126,16 @@ def test_killing_the_watcher_ends_the_job(watched_job: tuple) -> None:
     _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
 
 
+def test_a_guard_that_was_killed_is_replaced(watched_job: tuple) -> None:
+    watcher, mpirun = watched_job
+    [first] = _guards_of(watcher.pid)
+    os.kill(first, signal.SIGKILL)
+    _wait_until(lambda: _guards_of(watcher.pid) not in ([], [first]), "there is another guard")
+    watcher.kill()
+    watcher.wait()
+    _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_passed_on(watched_job: tuple, number: signal.Signals) -> None:
     watcher, mpirun = watched_job
@@ -146,6 +156,12 @@ def _child_of(parent: int) -> int:
 
     _wait_until(look, "mpirun started")
     return children[0]
+
+
+def _guards_of(parent: int) -> list[int]:
+    """Living guards that the process has started."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(word) for word in children if b"bridge.guard" in Path(f"/proc/{word}/cmdline").read_bytes()]
 
 
 def _wait_until(condition, what: str, seconds: float = 30.0) -> None:
