@@ -60,7 +60,7 @@ def tune(
     if launch.inside_mpi_job() and not settings.over_zmq:
         _serve(experiment, settings, directory, resume)
         return
-    if settings.serves_here:
+    if settings.serves_here and not prepare_only:
         renew_as_server()
     refuse_reuse(directory, resume)
     for warning in settings.warnings:
