@@ -44,14 +44,16 @@ contains
         real(real64), intent(inout) :: number  !! stays where the variable is not set
         character(message_length), intent(inout) :: message
         character(longest) :: text
-        integer :: status
+        integer :: status, exponent
 
         call get_environment_variable(name, text)
         if (text == "") return
         ! Fortran alone would read "1 s", "1,2" and "2*3" as numbers, and 1e999 may trap.
         status = verify(trim(adjustl(text)), "0123456789+-.eE")
-        if (scan(text, "eE") > 0) then
-            if (len_trim(text) - scan(text, "eE") > 3) status = 1
+        exponent = scan(text, "eE")
+        if (exponent > 0) then
+            if (scan(text(exponent + 1:), "+-") == 1) exponent = exponent + 1
+            if (len_trim(text) - exponent > 2) status = 1
         end if
         if (status == 0) read (text, *, iostat=status) number
         if (status == 0) then
