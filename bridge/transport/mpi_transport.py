@@ -264,25 +264,46 @@ def _abort_on_uncaught_exception(mpi: Any) -> None:
     """An exception that nobody catches would leave the model waiting for ever: end the job instead."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        traceback.print_exception(kind, error, trace)
+        _say_at_once(kind, error, trace)
         if isinstance(error, ModelCrashed):
             # The launcher is ending the job already; MPI would wait for it.
             sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(1)
         _end_job(mpi)
 
     sys.excepthook = hook
 
 
-def _raise_when_terminated(job: Siblings) -> None:
-    """When a process of the job dies, mpirun sends SIGTERM to the others: say so as ModelCrashed."""
+def _say_at_once(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What failed, then where, each in one write: a launcher that ends the job may read once more, or never again."""
+    reason = "".join(traceback.format_exception_only(kind, error))
+    sys.stderr.write(reason)
+    sys.stderr.flush()
+    sys.stderr.write("".join(traceback.format_exception(kind, error, trace)).removesuffix(reason))
+    sys.stderr.flush()
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise job.crash(
+
+def _raise_when_terminated(job: Siblings) -> None:
+    """When a process of the job dies, mpirun ends the others: say so as ModelCrashed.
+
+    Open MPI sends SIGCONT, waits a second and sends SIGTERM, and SIGKILL milliseconds after it: the first of them
+    leaves time for a message.
+    """
+
+    def crash(message: str) -> ModelCrashed:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        return job.crash(message)
+
+    def continued(number: int, frame: FrameType | None) -> None:
+        if job.gone():
+            raise crash("a process of the model died, and the launcher ends the job")
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        raise crash(
             "the launcher ended the job (SIGTERM): it was interrupted, or a process of the model died"
         )
 
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+        signal.signal(signal.SIGCONT, continued)
+        signal.signal(signal.SIGTERM, terminated)

@@ -64,9 +64,13 @@ class Siblings:
                     self.with_log(f"no sign of life from {member.name}: {reason}", member.instance)
                 )
 
+    def gone(self) -> list[Sibling]:
+        """Those whose process has ended."""
+        return [member for member in self.members if member.life is Life.GONE]
+
     def crash(self, message: str) -> ModelCrashed:
         """The end of the job, with the ranks that are gone and the log of one of them."""
-        gone = [member for member in self.members if member.life is Life.GONE]
+        gone = self.gone()
         if not gone:
             return ModelCrashed(message)
         names = "; ".join(member.name for member in gone[:4]) + ("; …" if len(gone) > 4 else "")
