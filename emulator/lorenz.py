@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 State = dict[str, Any]
 Params = Mapping[str, Any]
@@ -55,6 +56,21 @@ def lorenz63_closure(state: State, params: Params) -> State:
     return {"x": state["x"] * factors}
 
 
+def lorenz63_network(state: State, params: Params) -> State:
+    """A network of two hidden layers of three, tanh, in the closure's place; weights "network/w0", "network/b0", …"""
+    x = state["x"]
+    for layer in range(2):
+        x = jnp.tanh(x @ params[f"network/w{layer}"] + params[f"network/b{layer}"])
+    return {"x": x @ params["network/w2"] + params["network/b2"]}
+
+
+def network_weights(random: np.random.Generator, size: int = 3) -> dict[str, np.ndarray]:
+    """Weights before any training, uniform in ±1/sqrt(inputs)."""
+    limit = size**-0.5
+    shapes = {f"network/w{n}": (size, size) for n in range(3)} | {f"network/b{n}": (size,) for n in range(3)}
+    return {name: random.uniform(-limit, limit, shape) for name, shape in shapes.items()}
+
+
 def lorenz63(state: State, params: Params) -> State:
     """Physics and closure."""
     return {"x": lorenz63_physics(state, params)["x"] + lorenz63_closure(state, params)["x"]}
@@ -65,14 +81,17 @@ def _advection(x: Any) -> Any:
 
 
 def two_scale_lorenz96(state: State, params: Params) -> State:
-    """Lorenz (1996), equations 2 and 3: "x" is [M, K], "y" is [M, K, J]; forcing F, coupling h, scales c and b."""
+    """Lorenz (1996), equations 2 and 3: "x" is [M, K], "y" is [J, M, K]; forcing F, coupling h, scales c and b."""
     x, y = state["x"], state["y"]
     h, c, b = params["fine/h"], params["fine/c"], params["fine/b"]
-    chain = y.reshape(*y.shape[:-2], -1)
+    chain = jnp.moveaxis(y, 0, -1).reshape(
+        *x.shape[:-1], -1
+    )  # all fine variables around the circle, [M, K J]
     fast = -c * b * jnp.roll(chain, -1, -1) * (jnp.roll(chain, -2, -1) - jnp.roll(chain, 1, -1)) - c * chain
+    rates = jnp.moveaxis(fast.reshape(*x.shape, -1), -1, 0)
     return {
-        "x": _advection(x) - x + params["coarse/forcing"] - h * c / b * y.sum(-1),
-        "y": fast.reshape(y.shape) + h * c / b * x[..., None],
+        "x": _advection(x) - x + params["coarse/forcing"] - h * c / b * y.sum(0),
+        "y": rates + h * c / b * x,
     }
 
 

@@ -1,0 +1,75 @@
+"""Many small ridge regressions at once: in each cell of a stencil, its outputs on its inputs.
+
+    coefficients_c = argmin_C  sum_members |y_c − C x_c|² + ridge · members · |C|²
+
+Inputs and outputs are expected in units of their spreads, so that one ridge serves all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optim.gradients.stencil import NOTHING, Stencil
+
+_CELLS_AT_ONCE = 128  # bounds the memory of what is gathered
+
+
+def fit(samples: np.ndarray, responses: np.ndarray, stencil: Stencil, ridge: float) -> np.ndarray:
+    """Coefficients [cells, q, p] in float32, from `samples` [members, inputs] and `responses` [members, outputs]."""
+    samples, responses = _padded(samples), _padded(responses)
+    members, (cells, p) = len(samples), stencil.inputs.shape
+    coefficients = np.zeros((cells, stencil.outputs.shape[1], p), np.float32)
+    for first in range(0, cells, _CELLS_AT_ONCE):
+        part = slice(first, first + _CELLS_AT_ONCE)
+        x = samples[:, stencil.inputs[part]].transpose(1, 0, 2)  # [c, members, p]
+        y = responses[:, stencil.outputs[part]].transpose(1, 0, 2)  # [c, members, q]
+        coefficients[part] = _ridge(x, y, ridge * members).transpose(0, 2, 1)
+    return coefficients
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
+    """Solutions [c, p, q]; by members or by inputs, whichever are fewer."""
+    members, inputs = x.shape[1:]
+    across = x.transpose(0, 2, 1)
+    if inputs <= members:
+        gram = (across @ x).astype(float) + penalty * np.eye(inputs)
+        return np.linalg.solve(gram, (across @ y).astype(float))
+    gram = (x @ across).astype(float) + penalty * np.eye(members)
+    return across @ np.linalg.solve(gram, y.astype(float))
+
+
+@dataclass(frozen=True)
+class LocalOperator:
+    """The linear map of fitted coefficients [cells, q, p] between flat vectors."""
+
+    stencil: Stencil
+    coefficients: np.ndarray
+    outputs: int
+    inputs: int
+
+    def apply(self, vector: np.ndarray) -> np.ndarray:
+        """[inputs] -> [outputs]."""
+        gathered = np.append(vector, 0.0)[self.stencil.inputs]
+        return self._scattered(
+            self.stencil.outputs, np.einsum("cqp,cp->cq", self.coefficients, gathered), self.outputs
+        )
+
+    def transposed(self, vector: np.ndarray) -> np.ndarray:
+        """[outputs] -> [inputs]."""
+        gathered = np.append(vector, 0.0)[self.stencil.outputs]
+        return self._scattered(
+            self.stencil.inputs, np.einsum("cqp,cq->cp", self.coefficients, gathered), self.inputs
+        )
+
+    @staticmethod
+    def _scattered(indices: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+        # NOTHING counts into a last bin that is cut off
+        places = np.where(indices == NOTHING, size, indices).ravel()
+        return np.bincount(places, weights=values.ravel(), minlength=size + 1)[:size]
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """With a last column of zeros, which the index NOTHING finds."""
+    return np.concatenate([values, np.zeros((len(values), 1), values.dtype)], axis=1)
