@@ -14,16 +14,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: a shell that becomes the launcher at a word from us, or leaves when we are gone
-_AT_THE_WORD = 'read -r word && exec "$0" "$@" < /dev/null'
+#: becomes the launcher at a word from us, or leaves when we are gone; then the kernel ends the launcher when we die
+_AT_THE_WORD = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and the launcher would go on ignoring
+    signal.signal(number, signal.SIG_DFL)
+if sys.stdin.readline() and os.getppid() == int(sys.argv[1]):
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
 _FAREWELL = 5.0  # seconds for the guard to leave in peace
 
 
 class Guard:
     """A process that ends the job's session if this process dies, however it dies.
 
-    It waits on a pipe that the kernel closes when we are gone. (Asking the kernel to send mpirun a signal is
-    not enough: mpirun sometimes leaves without its ranks.)
+    It waits on a pipe that the kernel closes when we are gone. (The signal that the kernel then sends to mpirun is not
+    enough: mpirun sometimes leaves without its ranks. It is for the moment in which a guard was killed too.)
     """
 
     def __init__(self, session: int) -> None:
@@ -64,12 +73,13 @@ def start_guarded(
 ) -> tuple[subprocess.Popen, Guard]:
     """Start a launcher in a session of its own, and its guard; OSError if there is no such program.
 
-    The launcher begins when the guard is there: nobody would end it if we died between the two.
+    The launcher begins when the guard is there: nobody would end it if we died between the two. It gets SIGTERM at the
+    end of the thread that calls this.
     """
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     launcher = subprocess.Popen(
-        ["/bin/sh", "-c", _AT_THE_WORD, *command],
+        [sys.executable, "-I", "-S", "-c", _AT_THE_WORD, str(os.getpid()), *command],
         env=environment,
         stdin=subprocess.PIPE,
         start_new_session=True,

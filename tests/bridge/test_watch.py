@@ -136,6 +136,15 @@ def test_a_guard_that_was_killed_is_replaced(watched_job: tuple) -> None:
     _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
 
 
+def test_killing_the_guard_and_at_once_the_watcher_ends_the_job(watched_job: tuple) -> None:
+    watcher, mpirun = watched_job
+    [guard_of_it] = _guards_of(watcher.pid)
+    os.kill(guard_of_it, signal.SIGKILL)
+    watcher.kill()
+    watcher.wait()
+    _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_passed_on(watched_job: tuple, number: signal.Signals) -> None:
     watcher, mpirun = watched_job
@@ -172,7 +181,7 @@ def _wait_until(condition, what: str, seconds: float = 30.0) -> None:
 
 
 def test_a_launcher_whose_starter_dies_before_the_guard_is_there_never_begins(tmp_path: Path) -> None:
-    # what start_guarded's shell does when the word does not come: its standard input ends
+    # what waits for the word does when it does not come: its standard input ends
     begun = tmp_path / "begun"
     code = f"""
 import os
