@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from bridge.coupling import Coupling
 from bridge.description import Registration
 from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference, let_in, name_of
 from bridge.ensemble_batch import Batch, Run, RunRequest, make_runs
@@ -114,9 +115,16 @@ class Ensemble:
 
     # --- runs ---
 
-    def run(self, params: Params, snapshot: Snapshot, steps: int, record: Recording) -> Trajectory:
+    def run(
+        self,
+        params: Params,
+        snapshot: Snapshot,
+        steps: int,
+        record: Recording,
+        coupling: Coupling | None = None,
+    ) -> Trajectory:
         """One run, by whichever instance is alive; as `Session.run`."""
-        return self.map([params], snapshot, steps, record)[0]
+        return self.map([params], snapshot, steps, record, coupling=coupling)[0]
 
     def map(
         self,
@@ -125,13 +133,18 @@ class Ensemble:
         steps: int,
         record: Recording,
         finished: Callable[[int, Trajectory], None] | None = None,
+        coupling: Coupling | None = None,
     ) -> list[Trajectory]:
         """One run for each of `params_batch`, in its order, by all instances at once.
 
         `finished(position, trajectory)` is called as each run ends, whatever becomes of the others. A run that blew
         up, or that cost `attempts` instances, is an outcome. ModelCrashed if no instance is left.
+
+        All runs are coupled to the one `coupling`, by turns: its closure should be a function of what it is given. (A
+        closure that remembers something takes one RunRequest for each run, see `MixedEnsemble`.) What it raises is
+        raised here, once the other runs under way have ended.
         """
-        requests = [RunRequest(self, params, snapshot, steps, record) for params in params_batch]
+        requests = [RunRequest(self, params, snapshot, steps, record, coupling) for params in params_batch]
         return make_runs([self], requests, self._newcomers, self._timeout, finished)
 
     # --- the verbs of a Session ---
@@ -259,7 +272,9 @@ class Ensemble:
 
     def _running(self, session: Session, wanted: RunRequest) -> Run:
         local = self._local(session, wanted.snapshot)
-        trajectory = yield from session.running(wanted.params, local, wanted.steps, wanted.record)
+        trajectory = yield from session.running(
+            wanted.params, local, wanted.steps, wanted.record, wanted.coupling
+        )
         return replace(trajectory, initial=wanted.snapshot)
 
     def _failed(self, wanted: RunRequest, error: BridgeError) -> Trajectory:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.coupling import Coupling
 from bridge.ensemble_arrivals import Newcomers, let_in
 from bridge.errors import BridgeError, ModelCrashed
 from bridge.model import Params, Recording, Snapshot, Trajectory
@@ -45,13 +46,18 @@ class Instance(Protocol):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A run that is wanted: by which kind of instances, from a snapshot of that kind."""
+    """A run that is wanted: by which kind of instances, from a snapshot of that kind.
+
+    Runs are under way at the same time and a run may be made again: a closure that remembers something between its
+    calls begins anew at the step of the snapshot, and is the `coupling` of one run only.
+    """
 
     kind: Ensemble
     params: Params
     snapshot: Snapshot
     steps: int
     record: Recording
+    coupling: Coupling | None = None
 
 
 def make_runs(

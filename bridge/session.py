@@ -172,12 +172,13 @@ class Session:
         change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
         entry = self.registration.entry(name)
+        halo = whole_number("halo", halo, 0)
         wire = as_asked(entry, dtype, halo) if halo or dtype is not None else self._as_it_is(entry)
         if dtype is not None and not wire.narrow:
             raise ValueError(
                 f"{name!r} always travels as {entry.dtype}: only fields of float64 can be narrowed"
             )
-        if halo and (halo < 0 or halo > min(self.registration.global_shape[:2]) or not entry.tiled):
+        if halo and (halo > min(self.registration.global_shape[:2]) or not entry.tiled):
             raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
         array = _zeros(wire) if out is None else _checked_out(wire, out)
         self._model.fetch(wire, array)
@@ -240,10 +241,10 @@ class Session:
         `set`, whatever a closure has made of it since. A blow-up is an outcome of the trajectory, with what was
         recorded until then; the session lives on. With `coupling`, a closure in Python takes part (see Coupling).
         """
-        steps = whole_number("steps", steps, 0)
-        self._apply(params)
-        self.restore(snapshot)
-        return self.advance(steps, record, params, snapshot, coupling=coupling)
+        run = self._planned(snapshot.step, steps, record, coupling)
+        self._begin(run, params, snapshot)
+        self._model.run(run)
+        return self._trajectory(run, params, snapshot)
 
     def running(
         self,
@@ -257,10 +258,8 @@ class Session:
 
         One thread can follow several sessions in this way; a session has one run under way at a time.
         """
-        steps = whole_number("steps", steps, 0)
-        self._apply(params)
-        self.restore(snapshot)
-        run = self._planned(steps, record, coupling)
+        run = self._planned(snapshot.step, steps, record, coupling)
+        self._begin(run, params, snapshot)
         yield from self._model.running(run)
         return self._trajectory(run, params, snapshot)
 
@@ -274,18 +273,22 @@ class Session:
         coupling: Coupling | None = None,
     ) -> Trajectory:
         """Run on from where the model stands, with the parameters it has; `meanwhile` is called as it begins."""
-        run = self._planned(steps, record, coupling)
+        run = self._planned(self.step, steps, record, coupling)
+        self._expect_forcing(run)
         self._model.run(run, meanwhile)
         return self._trajectory(run, params, initial)
 
-    def _planned(self, steps: int, record: Recording, coupling: Coupling | None) -> Run:
-        """A run from here: what is recorded and exchanged, and the arrays [record, (k,) j, i] that it goes into."""
+    def _planned(self, first: int, steps: int, record: Recording, coupling: Coupling | None) -> Run:
+        """A run from step `first`: what is recorded and exchanged, and arrays [record, (k,) j, i] for it.
+
+        Nothing is sent yet: what cannot be is refused while the model is as it was.
+        """
         steps = whole_number("steps", steps, 0)
         recorded = [as_asked(self.registration.entry(name), record.dtype) for name in record.fields]
         coupled = None if coupling is None else self._coupled(coupling)
         records = steps // record.every
         fields = {wire.entry.name: _zeros(wire, records) for wire in recorded}
-        return Run(self.step, steps, record.every, recorded, fields, coupled)
+        return Run(first, steps, record.every, recorded, fields, coupled)
 
     def _coupled(self, coupling: Coupling) -> CoupledRun:
         """What the closure is given and gives."""
@@ -296,12 +299,21 @@ class Session:
             for name in coupling.receive
         ]
         send = [as_asked(self.registration.entry(n, _WRITABLE), coupling.dtype) for n in coupling.send]
-        for wire in send:
+        return CoupledRun(coupling, receive, send)
+
+    def _begin(self, run: Run, params: Params, snapshot: Snapshot) -> None:
+        """Put the model where the run begins."""
+        self._apply(params)
+        self.restore(snapshot)
+        self._expect_forcing(run)
+
+    def _expect_forcing(self, run: Run) -> None:
+        """Keep what the closure will write over, for the next run."""
+        for wire in run.coupled.send if run.coupled is not None else ():
             if wire.entry.role is Role.PARAMETER:
                 self._in_model[wire.entry.name] = None  # nobody knows; the next run sends the standing value
             elif wire.entry.role is Role.FORCING and wire.entry.name not in self._forcing_before:
                 self._forcing_before[wire.entry.name] = self.get(wire.entry.name)
-        return CoupledRun(coupling, receive, send)
 
     def _trajectory(self, run: Run, params: Params | None, initial: Snapshot | None) -> Trajectory:
         """What came of a run; raises what the closure raised, if it did."""

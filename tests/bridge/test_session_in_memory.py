@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bridge.coupling import Coupling
-from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
+from bridge.ensemble_batch import Batch
+from bridge.errors import ConfigurationError, PeerTimeout, ProtocolError, RequestRefused
 from bridge.model import Model, OutcomeKind, Recording
 from bridge.protocol import Header, Role, Status, Verb
 from bridge.session import Session
@@ -183,6 +184,58 @@ def test_run_and_recording_want_whole_numbers_before_anything_is_sent(session: S
         session.advance(wrong, Recording(()))
     with pytest.raises(ValueError, match="expected every to be a whole number from 1 to 2147483647, got"):
         Recording(("zos",), wrong)
+
+
+def test_unknown_field_of_a_recording_is_found_before_anything_is_sent(session: Session) -> None:
+    start = session.snapshot()
+    session.advance(1, Recording(("zos",)))
+    model = session._model.transport._serve.__self__
+    for begin in (session.run, lambda *run: next(session.running(*run))):
+        with pytest.raises(ConfigurationError, match="memory has no field or parameter 'zoz'"):
+            begin({"nam": {"a": 5.0}}, start, 4, Recording(("zoz",)))
+        assert (model.a, model.step[0], session.step) == (2.0, 1, 1)
+
+
+@pytest.mark.parametrize("wrong", [0.5, 1.0, "1", None, -1])
+def test_halo_is_a_whole_number(session: Session, wrong) -> None:
+    with pytest.raises(ValueError, match="expected halo to be a whole number from 0 to 2147483647, got"):
+        session.get("zos", halo=wrong)
+
+
+def slow(model: MemoryModel) -> MemoryModel:
+    """The same model, which takes runs but does not make them."""
+    model.run = lambda peer, request: None  # type: ignore[method-assign]
+    return model
+
+
+def test_session_is_not_lost_while_a_run_is_under_way_but_when_it_is_broken_off() -> None:
+    session = session_with(slow(MemoryModel()))
+    run = session.running({}, session.snapshot(), 4, Recording(()))
+    next(run)
+    assert not session.lost
+    run.close()
+    assert session.lost
+    session.stop()
+    assert "half-way" in session._model.transport.aborted
+
+
+def test_batch_that_is_abandoned_breaks_off_what_is_under_way_and_nothing_else() -> None:
+    working, idle = session_with(slow(MemoryModel())), session_with(MemoryModel())
+    starts = {session: session.snapshot() for session in (working, idle)}
+    batch = Batch(
+        2,
+        attempts=1,
+        start=lambda session, position: session.running({}, starts[session], 4, Recording(("zos",))),
+        give_up=lambda position, error: pytest.fail("nobody was lost"),
+        finished=lambda position, trajectory: ended.append((position, trajectory.outcome.step)),
+    )
+    ended: list[tuple[int, int]] = []
+    while not ended:
+        assert batch.advance([working, idle]) == []
+    assert batch.at_work and ended == [(1, 4)]
+    batch.abandon()
+    assert working.lost and not idle.lost
+    assert idle.get("zos")[0, 0] == 8.0
 
 
 def test_map_that_is_not_finite_is_refused_with_its_place() -> None:

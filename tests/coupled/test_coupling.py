@@ -265,3 +265,90 @@ def test_wrong_use_is_refused_before_anything_runs(each: Found) -> None:
     assert each.said["unknown"][0] == "ConfigurationError" and "did you mean zos" in each.said["unknown"][1]
     assert each.said["read only"][0] == "ConfigurationError"
     assert each.said["steps 0"] == 0
+
+
+# Two instances, all runs coupled: what `map` makes of them, and what one instance makes alone, one after the other.
+INSTANCES = """
+import sys
+from pathlib import Path
+import numpy as np
+from bridge import Coupling, Recording
+from bridge.ensemble_mixed import MixedEnsemble, RunRequest
+
+folder, endpoint = Path(sys.argv[1]), (sys.argv + ["mpi"])[2]
+over_zmq = lambda: MixedEnsemble.over_zmq(endpoint, 2, timeout=60)
+batch = [{"namsw": {"rn_drag": 1e-5 * n, "rn_pause": 0.001}} for n in range(5)]
+record = Recording(("zos", "ub"), 4)
+bump = np.random.default_rng(3).normal(0, 0.1, (16, 24))
+out, threw = {}, []
+
+def wind(step, fields):
+    return {"utau": bump * np.sin(step) + 0.01 * (fields["zos"] - fields["ub"])}
+
+def growing():
+    memory = np.zeros((16, 24))
+    def closure(step, fields):
+        memory[...] += fields["zos"]
+        return {"utau": bump + 0.01 * memory}
+    return closure
+
+def failing(step, fields):
+    raise ZeroDivisionError(f"at step {step}")
+
+def coupled(closure, lag=0):
+    return Coupling(closure, ("zos", "ub"), ("utau",), every=2, lag=lag)
+
+def keep(name, runs):
+    for n, run in enumerate(runs):
+        assert run.outcome.completed
+        out.update({f"{name}/{n}/{field}": values for field, values in run.fields.items()})
+
+with MixedEnsemble.over_mpi(timeout=60) if endpoint == "mpi" else over_zmq() as mixed:
+    [kind] = mixed.kinds
+    start = kind.snapshot()
+    for lag in (0, 1):
+        keep(f"map, lag {lag}", kind.map(batch, start, STEPS, record, coupling=coupled(wind, lag)))
+    own = [RunRequest(kind, params, start, STEPS, record, coupled(growing())) for params in batch]
+    keep("own closures", mixed.map(own))
+    keep("run", [kind.run(batch[1], start, STEPS, record, coupled(wind))])
+    try:
+        kind.map(batch, start, STEPS, record, coupling=coupled(failing))
+    except ZeroDivisionError as error:
+        threw.append(str(error))
+    assert threw == ["at step 0"] and len(kind.sessions) == 2, threw
+    keep("uncoupled", kind.map(batch, start, STEPS, record))
+
+    alone = kind.sessions[0]
+    mine = alone.load(start.path, start)
+    for lag in (0, 1):
+        keep(f"alone/map, lag {lag}", [alone.run(p, mine, STEPS, record, coupled(wind, lag)) for p in batch])
+    keep("alone/own closures", [alone.run(p, mine, STEPS, record, coupled(growing())) for p in batch])
+    keep("alone/run", [alone.run(batch[1], mine, STEPS, record, coupled(wind))])
+    keep("alone/uncoupled", [alone.run(p, mine, STEPS, record) for p in batch])
+np.savez(folder / "out.npz", **out)
+""".replace("STEPS", str(STEPS))
+
+
+def ended_instances(way: str, jobs, meet) -> list:
+    """The ends of a server with INSTANCES and two models: over MPI one job, over ZMQ three."""
+    if way == "mpi":
+        command = jobs.command(INSTANCES, 1, "shallow_water", ())
+        with jobs.launched([*command, ":", "-n", "1", str(jobs.executable("shallow_water"))]) as job:
+            return [jobs.ended(job)]
+    pair = meet("ipc")
+    models = [pair.model(1, NEMO_BRIDGE_INSTANCE=label) for label in "01"]
+    with pair.server(INSTANCES) as server, models[0] as first, models[1] as second:
+        return [jobs.ended(job) for job in (server, first, second)]
+
+
+@pytest.mark.parametrize("way", ["mpi", "ipc"])
+def test_instances_give_coupled_runs_the_bits_of_one_session(way: str, jobs, meet) -> None:
+    ends = ended_instances(way, jobs, meet)
+    assert [end.code for end in ends] == [0] * len(ends), ends
+    found = dict(np.load(jobs.directory / "out.npz"))
+    together = [name for name in found if not name.startswith("alone/")]
+    assert len(together) == len(found) / 2 == 2 * (4 * 5 + 1)
+    for name in together:
+        assert np.array_equal(found[name], found[f"alone/{name}"]), name
+    cases = ("map, lag 0", "map, lag 1", "own closures", "uncoupled")
+    assert len({found[f"{case}/2/ub"].tobytes() for case in cases}) == len(cases)
