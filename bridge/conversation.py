@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.model import LARGEST_STEP
 from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_extents, padded_text
 from bridge.run import Run, outcome_of
+from bridge.shared_memory import NOWHERE, Place, Sharing, offer_for
 from bridge.transport.base import Transport, Window
-from bridge.transport.shared_memory import offer_for
 from bridge.wire_field import WireField
 
 
@@ -32,9 +33,10 @@ class Conversation:
         self.under_way = False  # in the middle of an exchange that may still end well
         self.refusals: list[str] = []
         self._exchange = _Exchange(self)
-        self._requests: dict[tuple[bool, int, int], bytes] = {}  # is it a SET, number, rank
+        #: by verb, number and rank: where the array is, the request, does the rank copy it itself
+        self._requests: dict[tuple[int, int, int], tuple[Any, bytes, bool]] = {}
         self.registration: Registration = self._hello()
-        self._share_memory()
+        self.shared = self._share_memory()
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
         """One request to all ranks, with a path if `text` is given; their answers in the order of ranks."""
@@ -53,19 +55,33 @@ class Conversation:
     def put(self, values: Sequence[tuple[WireField, np.ndarray]]) -> None:
         """Write C-contiguous global arrays; all are on their way before the first answer is awaited."""
         with self._exchange:
-            for wire, array in values:
+            lent = [(wire, self._lent(wire, array)) for wire, array in values]
+            for wire, array in lent:
                 for rank in range(self.transport.ranks):
-                    self.transport.send_request(rank, self._request(Verb.SET, wire, rank))
-                    self._send_field(rank, wire, array)
+                    request, placed = self._request(Verb.SET, wire, rank, array)
+                    self.transport.send_request(rank, request)
+                    if not placed:
+                        self.transport.send(rank, Window(array, self._tile(rank, wire)))
             self._answers(Verb.SET, len(values))
 
     def fetch(self, wire: WireField, array: np.ndarray) -> None:
-        """Read an entry into a C-contiguous global array of its shape. The values alone are the answer."""
+        """Read an entry into a C-contiguous global array of its shape. Values that travel are the answer themselves."""
         with self._exchange:
-            request = self._request(Verb.GET, wire)
+            there = self.shared.like(array) if wire.entry.tiled else array
+            helped = []  # ranks that copy their part themselves
             for rank in range(self.transport.ranks):
-                self._receive_field(rank, wire, array)
+                request, placed = self._request(Verb.GET, wire, rank, there)
+                if placed:
+                    helped.append(rank)
+                else:
+                    self._receive_field(rank, wire, array)
                 self.transport.send_request(rank, request)
+            if helped:
+                self._answers(Verb.GET, ranks=helped)
+        if there is not array:
+            for rank in helped:
+                tile = self._tile(rank, wire)
+                Window(array, tile).view[...] = Window(there, tile).view
         wire.close_edges(array, self.registration.decomposition.edges)
 
     def run(self, run: Run, meanwhile: Callable[[], None] | None = None) -> None:
@@ -117,10 +133,19 @@ class Conversation:
         except ProtocolError as error:
             raise ProtocolError(f"instance {self.transport.instance}: {error}") from error
 
-    def _share_memory(self) -> None:
-        """Offer memory to all ranks; those that run here take their larger payloads through it."""
+    def zeros(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+        """An array of zeros, in memory that the model's ranks share if they can and a message would be slower."""
+        # After a failure half-way a rank may still write to where an array has been.
+        return (
+            np.zeros(shape, dtype)
+            if self.interrupted and not self.under_way
+            else self.shared.zeros(shape, dtype)
+        )
+
+    def _share_memory(self) -> Sharing:
+        """Offer memory to all ranks; those that run here copy fields from and to arrays that lie in it."""
         if (offer := offer_for(self.transport)) is None:
-            return
+            return Sharing()
         texts = [""] * self.transport.ranks
 
         def keep(rank: int, header: Header) -> None:
@@ -129,31 +154,37 @@ class Conversation:
         with self._exchange:
             self._to_all(offer.request, offer.place)
             self._answers(Verb.SHARE, then=keep)
-        self.transport = offer.taken(self.transport, texts)
+        return offer.taken(texts)
 
     def _answers(
-        self, verb: int, per_rank: int = 1, then: Callable[[int, Header], None] | None = None
+        self,
+        verb: int,
+        per_rank: int = 1,
+        then: Callable[[int, Header], None] | None = None,
+        ranks: Sequence[int] | None = None,
     ) -> list[Header]:
-        """Wait for so many answers to `verb` of each rank; the last of each. `then` takes what follows a good one.
+        """Wait for so many answers to `verb` of each rank, or of `ranks`; the last of each in their order.
 
-        ProtocolError for an answer that is none, that came once too often, or from ranks at different steps.
+        `then` takes what follows a good one. ProtocolError for an answer that is none, that came once too often, or
+        from ranks at different steps.
         """
-        last = [Header(0)] * self.transport.ranks
-        missing = [per_rank] * self.transport.ranks
-        for _ in range(per_rank * self.transport.ranks):
+        missing = dict.fromkeys(range(self.transport.ranks) if ranks is None else ranks, per_rank)
+        last: dict[int, Header] = dict.fromkeys(missing, Header(0))
+        for _ in range(per_rank * len(missing)):
             rank, header = self.transport.next_answer()
-            if not _is_answer_to(verb, header) or not missing[rank]:
-                raise self._broken(rank, f"{missing[rank]} answers to {Verb(verb).name}", header)
+            if not _is_answer_to(verb, header) or not missing.get(rank):
+                raise self._broken(rank, f"{missing.get(rank, 0)} answers to {Verb(verb).name}", header)
             missing[rank] -= 1
             last[rank] = header
             if header.status == Status.ERROR:
                 self._refused(rank, header)
             elif then is not None:
                 then(rank, header)
-        for rank, header in enumerate(last):
-            if header.step != last[0].step and not self.refusals:
-                raise self._broken(rank, f"step {last[0].step}, where rank 0 is", header)
-        return last
+        answers = list(last.values())
+        for rank, header in zip(missing, answers, strict=True):
+            if header.step != answers[0].step and not self.refusals:
+                raise self._broken(rank, f"step {answers[0].step}, where others are", header)
+        return answers
 
     def _broken(self, rank: int, expected: str, header: Header) -> ProtocolError:
         """For an answer that makes no sense where it came."""
@@ -161,8 +192,18 @@ class Conversation:
         return ProtocolError(f"{who}: expected {expected}, got {header}: the two sides are out of step")
 
     def _start(self, run: Run) -> None:
-        """Ask all ranks to run."""
-        self._to_all(run.request, Window(numbers) if len(numbers := run.numbers) else None)
+        """Ask all ranks to run, and tell those that share memory where what they show belongs."""
+        numbers = run.numbers
+        for rank in range(self.transport.ranks):
+            places = [self._place(rank, wire, array) for wire, array in run.shown]
+            request = run.request
+            request.field = int(any(places))
+            self.transport.send_request(rank, request.pack())
+            if len(numbers):
+                self.transport.send(rank, Window(numbers))
+            if request.field:
+                self.transport.send(rank, _payload_of(places))
+            run.travel(rank, [place is None for place in places])
         run.waiting = set(range(self.transport.ranks))
 
     def _take(self, run: Run, rank: int, header: Header) -> None:
@@ -172,7 +213,7 @@ class Conversation:
         if header.verb == Verb.RECORD:
             index = run.records[rank]
             run.records[rank] += 1
-            for wire in run.recorded:
+            for wire in run.travelling[rank]:
                 self._receive_field(rank, wire, run.fields[wire.entry.name][index : index + 1])
         elif header.verb == Verb.COUPLE and run.coupled is not None:
             self._couple(run.coupled, rank, header)
@@ -186,8 +227,8 @@ class Conversation:
     def _couple(self, coupled: CoupledRun, rank: int, header: Header) -> None:
         """A rank begins an interval; once all have, let the closure compute and give out what is due."""
         asked = header.argument == 1
-        for wire in coupled.receive if asked else ():
-            self._receive_field(rank, wire, coupled.fields[wire.entry.name])
+        for wire in coupled.travelling[rank] if asked else ():
+            self._receive_field(rank, wire, coupled.next_fields[wire.entry.name])
         coupled.here.add(rank)
         if len(coupled.here) < self.transport.ranks:
             return
@@ -204,13 +245,18 @@ class Conversation:
 
     def _force(self, coupled: CoupledRun) -> None:
         """Give all ranks the forcing that is due, or end the run if the closure failed."""
-        forcing = coupled.due()
+        # The ranks have taken what was lent to them before: all have begun another interval.
+        coupled.lent = [(wire, self._lent(wire, array)) for wire, array in coupled.due()]
         status = Status.OK if coupled.failure is None else Status.ERROR
-        answer = Header(Verb.FORCING, status, count=len(forcing)).pack()
         for rank in range(self.transport.ranks):
-            self.transport.send_request(rank, answer)
-            for wire, array in forcing:
-                self._send_field(rank, wire, array)
+            places = [self._place(rank, wire, array) for wire, array in coupled.lent]
+            answer = Header(Verb.FORCING, status, count=len(places), argument=int(any(places)))
+            self.transport.send_request(rank, answer.pack())
+            if answer.argument:
+                self.transport.send(rank, _payload_of(places))
+            for place, (wire, array) in zip(places, coupled.lent, strict=True):
+                if place is None:
+                    self.transport.send(rank, Window(array, self._tile(rank, wire)))
         self.transport.finish()
 
     def _refused(self, rank: int, header: Header) -> None:
@@ -231,15 +277,24 @@ class Conversation:
         self.transport.finish()
         return buffer.tobytes()[: header.count].decode(errors="replace")
 
-    def _request(self, verb: Verb, wire: WireField, rank: int = 0) -> bytes:
-        """The packed header that asks for a field or announces it to a rank; made once."""
-        key = (verb == Verb.SET, wire.number, rank)
-        if key not in self._requests:
-            entry, tile = wire.entry, self._tile(rank, wire)
-            shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
-            header = Header(verb, 0, entry.number, wire.dtype_code, len(shape), padded_extents(shape))
-            self._requests[key] = header.pack()
-        return self._requests[key]
+    def _request(self, verb: int, wire: WireField, rank: int, array: np.ndarray) -> tuple[bytes, bool]:
+        """The packed header that asks a rank for a field or announces it; does the rank copy it from and to its place?
+
+        The last one of each field is kept: making it takes longer than sending it.
+        """
+        entry = wire.entry
+        key = (verb, wire.number, rank)
+        where = (self.shared.offset_of(array), array.shape) if entry.tiled else None
+        known = self._requests.get(key)
+        if known is not None and known[0] == where:
+            return known[1], known[2]
+        tile = self._tile(rank, wire)
+        shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
+        header = Header(verb, 0, entry.number, wire.dtype_code, len(shape), padded_extents(shape))
+        if (place := self._place(rank, wire, array)) is not None:
+            header.step, header.count, header.argument = place.offset, place.row_stride, place.level_stride
+        self._requests[key] = where, header.pack(), place is not None
+        return self._requests[key][1:]
 
     def _tile(self, rank: int, wire: WireField) -> Tile | None:
         """Where the rank's part lies in the array on this side."""
@@ -248,13 +303,22 @@ class Conversation:
         tile = self.registration.decomposition.tiles[rank]
         return replace(tile, i=tile.i + wire.halo, j=tile.j + wire.halo) if wire.halo else tile
 
-    def _send_field(self, rank: int, wire: WireField, array: np.ndarray) -> None:
-        self.transport.send(rank, Window(array, self._tile(rank, wire)))
+    def _lent(self, wire: WireField, array: np.ndarray) -> np.ndarray:
+        """The array where all ranks that share memory can read it, which must then not change."""
+        return self.shared.lent(array) if wire.entry.tiled else array
+
+    def _place(self, rank: int, wire: WireField, array: np.ndarray) -> Place | None:
+        """Where the rank's part lies in the memory that we share; None: it travels."""
+        return self.shared.place(rank, array, self._tile(rank, wire)) if wire.entry.tiled else None
 
     def _receive_field(self, rank: int, wire: WireField, array: np.ndarray) -> None:
         """Begin to receive a rank's part; what all ranks share comes from the first."""
         if wire.entry.tiled or rank == 0:
             self.transport.receive(rank, Window(array, self._tile(rank, wire)))
+
+
+def _payload_of(places: Sequence[Place | None]) -> bytes:
+    return b"".join(NOWHERE if place is None else place.pack() for place in places)
 
 
 class _Exchange:

@@ -70,16 +70,45 @@ class Coupling:
 class CoupledRun:
     """The closure's side of one run: the fields that it is given, and what it made of them until that is due."""
 
-    def __init__(self, coupling: Coupling, receive: Sequence[WireField], send: Sequence[WireField]) -> None:
+    def __init__(
+        self,
+        coupling: Coupling,
+        receive: Sequence[WireField],
+        send: Sequence[WireField],
+        zeros: Callable[[tuple[int, ...], np.dtype], np.ndarray] = np.zeros,
+    ) -> None:
         self.coupling = coupling
         self.receive = receive
         self.send = send
-        self.fields = {wire.entry.name: np.zeros(wire.shape, wire.dtype) for wire in receive}
+        #: fields by name [buffer, (k,) j, i]: with a lag, ranks may show those of later intervals meanwhile
+        self._buffers = {
+            wire.entry.name: zeros((coupling.lag + 1, *wire.shape), wire.dtype) for wire in receive
+        }
+        self.travelling: dict[int, list[WireField]] = {}  # received as messages, of each rank
+        self.lent: list[tuple[WireField, np.ndarray]] = []  # forcing that ranks may still read
         self.failure: BaseException | None = None
         self.here: set[int] = set()  # ranks that have begun the next interval
         self.ended_at: int | None = None  # steps after which we ended the run, because the closure failed
         self._interval = -1
         self._made: deque[list[tuple[WireField, np.ndarray]]] = deque()
+
+    @property
+    def shown(self) -> list[tuple[WireField, np.ndarray]]:
+        """The fields that are received and their arrays [buffer, (k,) j, i]."""
+        return [(wire, self._buffers[wire.entry.name]) for wire in self.receive]
+
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """The fields of this interval."""
+        return self._fields_of(self._interval)
+
+    @property
+    def next_fields(self) -> dict[str, np.ndarray]:
+        """The fields of the interval that ranks begin."""
+        return self._fields_of(self._interval + 1)
+
+    def _fields_of(self, interval: int) -> dict[str, np.ndarray]:
+        return {name: buffer[interval % len(buffer)] for name, buffer in self._buffers.items()}
 
     def fits(self, rank: int, header: Header, done: int, steps: int) -> bool:
         """May a rank begin an interval after `done` of `steps` steps in this way? Nothing is asked in vain."""

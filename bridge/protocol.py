@@ -6,9 +6,14 @@ whole words of 32 bits; texts are padded with blanks. A test compares the consta
 float64 travel as float32 where a header has that dtype, or a list the negative number.
 
 RUN: `extents` are how many fields are recorded, go to the closure and come from it, the steps of a coupling interval
-(0: none) and the lag in intervals; the payload is the numbers of all three. COUPLE: with `argument` 1 the `count`
-fields for the closure follow, with 0 nothing is asked of it. FORCING: `count` fields follow (those of the run, or 0
-while there are none); with an error status nothing does, and the run ends where it stands.
+(0: none) and the lag in intervals; the payload is the numbers of all three; with `field` 1 another payload follows, the
+places of those that are recorded and go to the closure. COUPLE: with `argument` 1 the `count` fields for the closure
+follow, with 0 nothing is asked of it. FORCING: `count` fields follow (those of the run, or 0 while there are none),
+with `argument` 1 their places before them; with an error status nothing does, and the run ends where it stands.
+
+Fields that have a place in shared memory do not follow: they are there when a header says that they come, and stay
+until the next one. In SET and GET `step` is the offset of the place in bytes (0: the values travel), `count` and
+`argument` the strides of rows and levels in words; GET is then answered by a REPLY.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import numpy as np
 from bridge.errors import ProtocolError
 
 MAGIC = 1312969287  # "NBRG"
-VERSION = 2
+VERSION = 3
 MAX_RANK = 5
 HEADER_BYTES = 64
 LONGEST_TEXT = 2**24  # bytes that a model may say at once

@@ -24,6 +24,7 @@ class Run:
     recorded: Sequence[WireField]
     fields: dict[str, np.ndarray]
     coupled: CoupledRun | None = None
+    travelling: dict[int, list[WireField]] = field(default_factory=dict)  # recorded as messages, of each rank
     waiting: set[int] = field(default_factory=set)  # ranks that have not told the outcome yet
     records: Counter[int] = field(default_factory=Counter)  # that came of each rank
     ended: Outcome | None = None  # as the first rank told
@@ -44,6 +45,20 @@ class Run:
     def numbers(self) -> np.ndarray:
         """Numbers [n] of the fields that are recorded, go to the closure and come from it."""
         return np.array([wire.number for wires in self._exchanged for wire in wires], dtype=np.int32)
+
+    @property
+    def shown(self) -> list[tuple[WireField, np.ndarray]]:
+        """The fields that go to this side and their arrays [record or buffer, (k,) j, i]."""
+        recorded = [(wire, self.fields[wire.entry.name]) for wire in self.recorded]
+        return recorded + ([] if self.coupled is None else self.coupled.shown)
+
+    def travel(self, rank: int, by_message: Sequence[bool]) -> None:
+        """Note which of the shown fields of a rank come as messages; the others are copied to their places."""
+        wires = [(wire, message) for (wire, _), message in zip(self.shown, by_message, strict=True)]
+        own = len(self.recorded)
+        self.travelling[rank] = [wire for wire, message in wires[:own] if message]
+        if self.coupled is not None:
+            self.coupled.travelling[rank] = [wire for wire, message in wires[own:] if message]
 
     @property
     def _exchanged(self) -> tuple[Sequence[WireField], Sequence[WireField], Sequence[WireField]]:

@@ -171,18 +171,18 @@ class Session:
         each side, [(k,) j + 2 halo, i + 2 halo]: what lies across a seam or the north fold (components of vectors
         change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
-        entry = self.registration.entry(name)
-        halo = whole_number("halo", halo, 0)
-        wire = as_asked(entry, dtype, halo) if halo or dtype is not None else self._as_it_is(entry)
-        if dtype is not None and not wire.narrow:
-            raise ValueError(
-                f"{name!r} always travels as {entry.dtype}: only fields of float64 can be narrowed"
-            )
-        if halo and (halo > min(self.registration.global_shape[:2]) or not entry.tiled):
-            raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
-        array = _zeros(wire) if out is None else _checked_out(wire, out)
+        wire = self._asked(name, dtype, halo)
+        array = self._zeros(wire) if out is None else _checked_out(wire, out)
         self._model.fetch(wire, array)
-        return entry.as_python(array)
+        return wire.entry.as_python(array)
+
+    def array(self, name: str, dtype: Any = None, halo: int = 0) -> np.ndarray:
+        """Zeros with the shape and dtype that `name` has for `set` and, with the same `dtype` and `halo`, for `get`.
+
+        Where the model runs on this machine they lie in memory that its ranks share: what goes to and fro is then
+        copied once, by the rank. Any other array is copied once more.
+        """
+        return self._zeros(self._asked(name, dtype, halo))
 
     def snapshot(self) -> Snapshot:
         """Remember the full state, inside the model's memory."""
@@ -287,7 +287,7 @@ class Session:
         recorded = [as_asked(self.registration.entry(name), record.dtype) for name in record.fields]
         coupled = None if coupling is None else self._coupled(coupling)
         records = steps // record.every
-        fields = {wire.entry.name: _zeros(wire, records) for wire in recorded}
+        fields = {wire.entry.name: self._zeros(wire, records) for wire in recorded}
         return Run(first, steps, record.every, recorded, fields, coupled)
 
     def _coupled(self, coupling: Coupling) -> CoupledRun:
@@ -299,7 +299,7 @@ class Session:
             for name in coupling.receive
         ]
         send = [as_asked(self.registration.entry(n, _WRITABLE), coupling.dtype) for n in coupling.send]
-        return CoupledRun(coupling, receive, send)
+        return CoupledRun(coupling, receive, send, self._model.zeros)
 
     def _begin(self, run: Run, params: Params, snapshot: Snapshot) -> None:
         """Put the model where the run begins."""
@@ -388,6 +388,21 @@ class Session:
         self._forcing_before.clear()
         self._in_model.update({n: np.copy(v) if isinstance(v, np.ndarray) else v for n, v in changed.items()})
 
+    def _asked(self, name: str, dtype: Any, halo: int) -> WireField:
+        """How an entry travels that is asked for; ValueError if it cannot in that way."""
+        entry = self.registration.entry(name)
+        if not halo and dtype is None:
+            return self._as_it_is(entry)
+        halo = whole_number("halo", halo, 0)
+        wire = as_asked(entry, dtype, halo)
+        if dtype is not None and not wire.narrow:
+            raise ValueError(
+                f"{name!r} always travels as {entry.dtype}: only fields of float64 can be narrowed"
+            )
+        if halo and (halo > min(self.registration.global_shape[:2]) or not entry.tiled):
+            raise ValueError(f"{name!r} with shape {entry.shape} cannot have a halo of {halo} cells")
+        return wire
+
     def _as_sent(self, entry: Entry, value: Any) -> tuple[WireField, np.ndarray]:
         """How a value travels, and its array: as float32 if that is what it is, though the field is of float64."""
         if isinstance(value, np.ndarray) and value.dtype == np.float32 and can_be_narrow(entry):
@@ -396,22 +411,21 @@ class Session:
             wire = self._as_it_is(entry)
         return wire, wire.array(value)
 
+    def _zeros(self, wire: WireField, *records: int) -> np.ndarray:
+        """An array for values of an entry, or for so many records of them."""
+        shape = (*records, *wire.shape)
+        try:
+            return self._model.zeros(shape, wire.dtype)
+        except (MemoryError, ValueError) as error:
+            raise ProtocolError(
+                f"{wire.entry.name!r} with shape {shape} does not fit into this machine's memory"
+            ) from error
+
     def _as_it_is(self, entry: Entry) -> WireField:
         """The entry as it travels unless something else is asked for; made once."""
         if entry.name not in self._wires:
             self._wires[entry.name] = WireField(entry)
         return self._wires[entry.name]
-
-
-def _zeros(wire: WireField, *records: int) -> np.ndarray:
-    """An array for values of an entry, or for so many records of them."""
-    shape = (*records, *wire.shape)
-    try:
-        return np.zeros(shape, wire.dtype)
-    except (MemoryError, ValueError) as error:
-        raise ProtocolError(
-            f"{wire.entry.name!r} with shape {shape} does not fit into this machine's memory"
-        ) from error
 
 
 def _checked_out(wire: WireField, out: np.ndarray) -> np.ndarray:

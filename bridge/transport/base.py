@@ -38,8 +38,8 @@ class Transport(Protocol):
     instance: int
     #: does the model's end leave this process and all other instances alone?
     independent: bool
-    #: do large payloads get faster through shared memory? MPI has its own, and is as fast
-    gains_from_shared_memory: bool
+    #: are the ranks other processes, to which memory may be offered?
+    may_share_memory: bool
 
     @property
     def timeout(self) -> float:

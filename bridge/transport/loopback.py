@@ -35,7 +35,7 @@ class LoopbackTransport:
         self.ranks = ranks
         self.instance = 0
         self.independent = True
-        self.gains_from_shared_memory = False
+        self.may_share_memory = False
         self.timeout = timeout
         self.aborted = ""
         self.closed = False

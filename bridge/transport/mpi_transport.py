@@ -94,7 +94,7 @@ class MpiTransport:
         self.ranks = len(peers)
         self.instance = instance
         self.independent = False  # whatever dies, the launcher ends the whole job
-        self.gains_from_shared_memory = False
+        self.may_share_memory = True
         self._job = job
         self._waiter = _Waiter(timeout, job.look)
         self._mpi = MPI

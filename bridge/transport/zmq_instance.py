@@ -105,7 +105,7 @@ class ZmqTransport:
         self.ranks = len(members)
         self.instance = instance
         self.independent = True
-        self.gains_from_shared_memory = True
+        self.may_share_memory = True
         self.members = members
         self.timeout = timeout
         self._endpoint = endpoint

@@ -6,7 +6,7 @@ module bridge_block
     implicit none
     private
 
-    public :: block_shape, whole, words_of, words_per_piece, copy_block
+    public :: block_shape, whole, words_of, words_per_piece, copy_block, copy_rows
 
     !> The inner cells of a local array, in words of 32 bits: of a row, rows, levels.
     type :: block_shape
@@ -87,4 +87,35 @@ contains
             end if
         end do
     end subroutine copy_block
+
+    !> Copy the whole block to or from `memory`, where its rows and levels lie apart from each other.
+    subroutine copy_rows(words, shape, memory, row_stride, level_stride, outward)
+        integer(int32), intent(in), contiguous, target :: words(:)
+        type(block_shape), intent(in) :: shape
+        type(c_ptr), intent(in) :: memory           !! of its first value
+        integer(int64), intent(in) :: row_stride    !! words from a row to the next
+        integer(int64), intent(in) :: level_stride  !! words from a level to the next
+        logical, intent(in) :: outward              !! out of the model's array
+        integer(int32), pointer, contiguous :: there(:)
+        integer(int64) :: far, near
+        integer(c_size_t) :: bytes
+        integer :: row, level
+
+        if (words_of(shape) == 0) return
+        bytes = 4*int(shape%inner(1), c_size_t)
+        call c_f_pointer(memory, there, [(shape%inner(3) - 1)*level_stride &
+            + (shape%inner(2) - 1)*row_stride + shape%inner(1)])
+        do level = 0, shape%inner(3) - 1
+            do row = 0, shape%inner(2) - 1
+                far = level*level_stride + row*row_stride
+                near = shape%starts(1) + int(shape%sizes(1), int64)*(shape%starts(2) + row &
+                    + int(shape%sizes(2), int64)*(shape%starts(3) + level))
+                if (outward) then
+                    call copy_bytes(c_loc(there(far + 1)), c_loc(words(near + 1)), bytes)
+                else
+                    call copy_bytes(c_loc(words(near + 1)), c_loc(there(far + 1)), bytes)
+                end if
+            end do
+        end do
+    end subroutine copy_rows
 end module bridge_block

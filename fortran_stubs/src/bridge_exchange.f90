@@ -2,21 +2,24 @@
 !>
 !> They travel straight out of and into the local arrays, halos left out: the transport is told
 !> where the inner cells lie. (Packing them into buffers first was slower, 2-D and 3-D.) Only where
-!> fields of real64 are to travel as real32 are they converted, in a buffer.
+!> fields of real64 are to travel as real32 are they converted, in a buffer. To and from a place in
+!> shared memory they are copied at once.
 module bridge_exchange
     use, intrinsic :: ieee_arithmetic, only: ieee_positive_inf, ieee_value
     use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc
+    use bridge_block, only: block_shape
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, max_rank, message_length, real32, real64
-    use bridge_link, only: finish, give_up, make_block, start_receive, start_send
+    use bridge_link, only: copy_shared, finish, give_up, make_block, start_receive, start_send
     use bridge_protocol, only: bridge_parameter, dtype_logical, dtype_real32, dtype_real64, &
         message_header
     use bridge_registry, only: local_words, registry, resolve, store, wire_extents, wire_level, &
         wire_place
+    use bridge_shared_memory, only: shared_place
     implicit none
     private
 
-    public :: send_entry, receive_entry, discard_values, check_values, check_number, can_be_narrow
+    public :: send_entry, receive_entry, share_entry, discard_values, check_values, check_number, can_be_narrow
 
 contains
 
@@ -89,47 +92,91 @@ contains
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: number
         logical, intent(in) :: narrow  !! real64 travels as real32
-        integer(int32), pointer, contiguous :: words(:), level(:)
+        integer(int32), pointer, contiguous :: level(:)
         integer :: request
 
         if (.not. bridge%names%entries(number)%tiled .and. bridge%link%rank /= 0) return
-        call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
-        if (narrow) then
-            call pack_narrow(bridge, number, words, level)
-            call start_send(bridge%link, level, request)
+        call values_to_show(bridge, number, narrow, level)
+        if (has_gaps(bridge, number) .and. .not. narrow) then
+            call start_send(bridge%link, level, request, bridge%names%entries(number)%block)
         else
-            call place(bridge, number, words, level)
-            if (bridge%names%entries(number)%block_known) then
-                call start_send(bridge%link, level, request, bridge%names%entries(number)%block)
-            else
-                call start_send(bridge%link, level, request)
-            end if
+            call start_send(bridge%link, level, request)
         end if
         call finish(bridge%link, request)
     end subroutine send_entry
 
-    !> Receive the values of entry `number`, of which the header or the list has been checked; the
-    !> hooks for what was written become due.
-    subroutine receive_entry(bridge, number, narrow)
+    !> Copy the values of entry `number` to a place in shared memory.
+    subroutine share_entry(bridge, number, narrow, place, record)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        logical, intent(in) :: narrow  !! real64 becomes real32
+        type(shared_place), intent(in) :: place
+        integer, intent(in) :: record  !! of a run, from 0
+        integer(int32), pointer, contiguous :: level(:)
+        call values_to_show(bridge, number, narrow, level)
+        call copy_shared(bridge%link, place, record, level, shape_of(bridge, number, narrow), &
+            outward=.true.)
+    end subroutine share_entry
+
+    !> Point `level` at the values of entry `number` as they travel, around the inner cells what else
+    !> the array has.
+    subroutine values_to_show(bridge, number, narrow, level)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: number
         logical, intent(in) :: narrow  !! real64 travels as real32
+        integer(int32), intent(out), pointer, contiguous :: level(:)
+        integer(int32), pointer, contiguous :: words(:)
+        call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
+        if (narrow) then
+            call pack_narrow(bridge, number, words, level)
+        else
+            call point_at_level(bridge, number, words, level)
+        end if
+    end subroutine values_to_show
+
+    !> Which words travel of those that `point_at_level` or, if narrow, `packed_words` point at.
+    function shape_of(bridge, number, narrow) result(shape)
+        type(bridge_handle), intent(in) :: bridge
+        integer, intent(in) :: number
+        logical, intent(in) :: narrow
+        type(block_shape) :: shape
+        integer(int64) :: offset
+        call wire_place(bridge%names%entries(number), offset, shape%sizes, shape%inner, shape%starts)
+        if (.not. narrow) return
+        shape%inner(1) = shape%inner(1)/2
+        shape%sizes = shape%inner
+        shape%starts = 0
+    end function shape_of
+
+    !> Are there words among those of entry `number` that do not travel?
+    pure function has_gaps(bridge, number) result(gaps)
+        type(bridge_handle), intent(in) :: bridge
+        integer, intent(in) :: number
+        logical :: gaps
+        gaps = bridge%names%entries(number)%block_known
+    end function has_gaps
+
+    !> Receive the values of entry `number`, of which the header or the list has been checked, or take
+    !> them from shared memory; the hooks for what was written become due.
+    subroutine receive_entry(bridge, number, narrow, place)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        logical, intent(in) :: narrow           !! real64 travels as real32
+        type(shared_place), intent(in) :: place !! nowhere: they come as a message
         integer(int32), pointer, contiguous :: words(:), level(:)
-        integer :: request
 
         call resolve(bridge%names, number, words, wire_level(bridge%names%entries(number)))
         if (narrow) then
             call packed_words(bridge, number, level)
-            call start_receive(bridge%link, level, request)
         else
-            call place(bridge, number, words, level)
-            if (bridge%names%entries(number)%block_known) then
-                call start_receive(bridge%link, level, request, bridge%names%entries(number)%block)
-            else
-                call start_receive(bridge%link, level, request)
-            end if
+            call point_at_level(bridge, number, words, level)
         end if
-        call finish(bridge%link, request)
+        if (place%offset /= 0) then
+            call copy_shared(bridge%link, place, 0, level, shape_of(bridge, number, narrow), &
+                outward=.false.)
+        else
+            call receive_words(bridge, number, narrow, level)
+        end if
         if (narrow) call unpack_narrow(bridge, number, words)
         ! Only 0 and 1 are truth values: what a compiler makes of others is its own affair.
         if (bridge%names%entries(number)%dtype == dtype_logical) where (level /= 0) level = 1
@@ -139,6 +186,20 @@ contains
             if (entry%ndims > 0) bridge%new_fields = .true.
         end associate
     end subroutine receive_entry
+
+    subroutine receive_words(bridge, number, narrow, level)
+        type(bridge_handle), intent(inout) :: bridge
+        integer, intent(in) :: number
+        logical, intent(in) :: narrow
+        integer(int32), intent(inout), pointer, contiguous :: level(:)
+        integer :: request
+        if (has_gaps(bridge, number) .and. .not. narrow) then
+            call start_receive(bridge%link, level, request, bridge%names%entries(number)%block)
+        else
+            call start_receive(bridge%link, level, request)
+        end if
+        call finish(bridge%link, request)
+    end subroutine receive_words
 
     !> Convert the inner cells among `words`, of entry `number`, and point `packed` at the result.
     subroutine pack_narrow(bridge, number, words, packed)
@@ -229,7 +290,7 @@ contains
     end subroutine as_cells
 
     !> Point `level` at the current time level, and describe its inner cells unless they are all.
-    subroutine place(bridge, number, words, level)
+    subroutine point_at_level(bridge, number, words, level)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: number
         integer(int32), intent(in), pointer, contiguous :: words(:)
@@ -244,7 +305,7 @@ contains
             call make_block(bridge%link, sizes, inner, starts, entry%block)
             entry%block_known = .true.
         end associate
-    end subroutine place
+    end subroutine point_at_level
 
     !> Take values off the wire that nobody wants: their header was refused.
     subroutine discard_values(bridge, header)

@@ -3,11 +3,12 @@ module bridge_handles
     use bridge_kinds, only: int32, int64, message_length, name_length, real32, real64
     use bridge_link, only: model_link
     use bridge_registry, only: grid_layout, registry
+    use bridge_shared_memory, only: shared_place
     use bridge_snapshots, only: snapshot_slot
     implicit none
     private
 
-    public :: bridge_handle, bridge_hook, coupling_plan, conclude
+    public :: bridge_handle, bridge_hook, coupling_plan, field_list, conclude
 
     abstract interface
         !> Something of the model's own to do at a certain moment.
@@ -15,9 +16,17 @@ module bridge_handles
         end subroutine bridge_hook
     end interface
 
-    !> What a run exchanges with a closure in Python. Negative numbers: fields that travel as real32.
+    !> Fields that a run shows to the server. Negative numbers: they travel as real32. The places are
+    !> where they belong in shared memory, record by record; nowhere: they travel as messages.
+    type :: field_list
+        integer(int32), allocatable :: numbers(:)
+        type(shared_place), allocatable :: places(:)
+    end type field_list
+
+    !> What a run exchanges with a closure in Python.
     type :: coupling_plan
-        integer(int32), allocatable :: to_python(:), from_python(:)
+        type(field_list) :: to_python
+        integer(int32), allocatable :: from_python(:)  !! numbers, as in a `field_list`
         integer :: interval = 0  !! steps; 0: the run is not coupled
         integer :: lag = 0       !! intervals from a field to the forcing made of it
     end type coupling_plan
@@ -44,7 +53,7 @@ module bridge_handles
         integer(int64) :: first_step = 0  !! step from which it started
         integer :: steps_left = 0
         integer :: every = 1
-        integer(int32), allocatable :: recorded(:)  !! numbers of the fields to record
+        type(field_list) :: recorded
         type(coupling_plan) :: coupling
         real(real32), pointer :: packed(:) => null()  !! values that travel as real32
         real(real64) :: last_sent = 0  !! when the server last heard from us

@@ -1,34 +1,26 @@
 !> The way to the server: in the same MPI job, or over ZMQ when NEMO_BRIDGE_ENDPOINT is set.
 !>
 !> The rest of the library sees only this module; which way it is, is decided when the link opens.
-!> Where the server has offered shared memory, larger payloads go through it.
+!> Where the server has named a place in shared memory, values are copied there or from there.
 module bridge_link
     use mpi, only: MPI_REQUEST_NULL
-    use bridge_block, only: block_shape, copy_block, whole, words_of, words_per_piece
+    use bridge_block, only: block_shape, whole
     use bridge_kinds, only: int32, int64, message_length, real64
     use bridge_mpi, only: largest_over_mpi => largest_of_ranks, &
         mpi_close => link_close, mpi_finish => finish, mpi_free_block => free_block, &
         mpi_give_up => give_up, mpi_make_block => make_block, mpi_open => link_open, &
         mpi_receive_header => receive_header, mpi_send_header => send_header, &
         mpi_start_receive => start_receive, mpi_start_send => start_send, seconds_now, split_job
-    use bridge_process, only: sibling_is_stopped
     use bridge_protocol, only: message_header
-    use bridge_shared_memory, only: attach, detach, is_ours, length_to_read, mailbox, &
-        mailbox_piece_bytes, ours_within, piece_to_read, piece_to_write, smallest_shared, to_read, &
-        to_write, was_read, written
-    use bridge_system, only: parent_process
-    use bridge_zmq, only: look_around, zmq_close, zmq_give_up, zmq_link, zmq_open, zmq_receive, &
+    use bridge_shared_memory, only: attach, copy_values, detach, fits, shared_memory, shared_place
+    use bridge_zmq, only: zmq_close, zmq_give_up, zmq_link, zmq_open, zmq_receive, &
         zmq_receive_header, zmq_send, zmq_send_header
     implicit none
     private
 
     public :: model_link, link_open, link_close, send_header, receive_header, start_send
     public :: start_receive, finish, send_text, receive_text, largest_of_ranks, give_up, seconds_now
-    public :: make_block, free_block, share_memory
-
-    ! A wait for a piece of shared memory spins, then sleeps until the server hands it over.
-    real(real64), parameter :: spin_time = 150.0e-6_real64
-    integer, parameter :: nap = 20  !! ms between looks at the connection
+    public :: make_block, free_block, share_memory, copy_shared
 
     !> Inner cells of a local array, and MPI's description of them.
     type :: link_block
@@ -38,7 +30,7 @@ module bridge_link
 
     type, extends(zmq_link) :: model_link
         logical :: over_zmq = .false.
-        type(mailbox) :: box
+        type(shared_memory) :: memory
         type(link_block), allocatable :: blocks(:)
     end type model_link
 
@@ -66,7 +58,7 @@ contains
     !> Give everything back. Collective.
     subroutine link_close(link)
         type(model_link), intent(inout) :: link
-        call detach(link%box)
+        call detach(link%memory)
         if (link%over_zmq) call zmq_close(link%zmq_link)
         call mpi_close(link%mpi_link)
     end subroutine link_close
@@ -103,9 +95,7 @@ contains
 
         shape = shape_of(link, size(words), block)
         request = MPI_REQUEST_NULL
-        if (is_shared(link, shape)) then
-            call put_into_mailbox(link, words, shape)
-        else if (link%over_zmq) then
+        if (link%over_zmq) then
             call zmq_send(link%zmq_link, words, shape)
         else if (present(block)) then
             call mpi_start_send(link%mpi_link, words, request, link%blocks(block)%datatype)
@@ -124,9 +114,7 @@ contains
 
         shape = shape_of(link, size(words), block)
         request = MPI_REQUEST_NULL
-        if (is_shared(link, shape)) then
-            call take_from_mailbox(link, words, shape)
-        else if (link%over_zmq) then
+        if (link%over_zmq) then
             call zmq_receive(link%zmq_link, words, shape)
         else if (present(block)) then
             call mpi_start_receive(link%mpi_link, words, request, link%blocks(block)%datatype)
@@ -224,76 +212,19 @@ contains
         integer, intent(in) :: process, file
         integer(int64), intent(in) :: nonce
         character(message_length), intent(out) :: objection  !! why not; blank if it is shared
-        call attach(link%box, place, process, file, nonce, link%rank, objection)
+        call attach(link%memory, place, process, file, nonce, link%rank, objection)
     end subroutine share_memory
 
-    !> Does a payload of this shape go through shared memory? The server decides alike.
-    pure function is_shared(link, shape) result(shared)
-        type(model_link), intent(in) :: link
-        type(block_shape), intent(in) :: shape
-        logical :: shared
-        shared = link%box%attached .and. 4*words_of(shape) >= smallest_shared
-    end function is_shared
-
-    subroutine put_into_mailbox(link, words, shape)
+    !> Copy the block among `words` to the place that the server has named for it, or from there.
+    subroutine copy_shared(link, place, record, words, shape, outward)
         type(model_link), intent(inout) :: link
+        type(shared_place), intent(in) :: place
+        integer, intent(in) :: record  !! of a run, from 0
         integer(int32), intent(in), contiguous, target :: words(:)
         type(block_shape), intent(in) :: shape
-        integer(int64) :: done, piece
-        done = 0
-        do while (done < words_of(shape))
-            piece = min(words_per_piece(shape, mailbox_piece_bytes/4), words_of(shape) - done)
-            call wait_for_piece(link, to_write, "the server to take values")
-            call copy_block(words, shape, done, piece, piece_to_write(link%box), outward=.true.)
-            call written(link%box, 4*piece)
-            done = done + piece
-        end do
-    end subroutine put_into_mailbox
-
-    subroutine take_from_mailbox(link, words, shape)
-        type(model_link), intent(inout) :: link
-        integer(int32), intent(inout), contiguous, target :: words(:)
-        type(block_shape), intent(in) :: shape
-        integer(int64) :: done, bytes
-        done = 0
-        do while (done < words_of(shape))
-            call wait_for_piece(link, to_read, "values of the server")
-            bytes = length_to_read(link%box)
-            if (bytes < 4 .or. bytes > min(4*(words_of(shape) - done), &
-                int(mailbox_piece_bytes, int64)) .or. mod(bytes, 4_int64) /= 0) then
-                call give_up(link, "the server shared a piece that does not fit its field")
-            end if
-            call copy_block(words, shape, done, bytes/4, piece_to_read(link%box), outward=.false.)
-            call was_read(link%box)
-            done = done + bytes/4
-        end do
-    end subroutine take_from_mailbox
-
-    !> Wait until a piece of the mailbox is ours, without burning the core for long.
-    subroutine wait_for_piece(link, which, what)
-        type(model_link), intent(inout) :: link
-        integer, intent(in) :: which      !! to_write or to_read
-        character(*), intent(in) :: what  !! what we wait for, for the error message
-        real(real64) :: start, waited
-        integer :: stopped  !! naps during which the server was suspended
-
-        if (is_ours(link%box, which)) return
-        start = seconds_now()
-        stopped = 0
-        do
-            if (is_ours(link%box, which)) return
-            waited = seconds_now() - start
-            if (waited < spin_time) cycle
-            if (ours_within(link%box, which, nap)) return
-            if (parent_process() /= link%parent) call give_up(link, "the launcher is gone")
-            if (waited > link%timeout) call give_up(link, "waited in vain for "//what)
-            if (link%over_zmq) then
-                call look_around(link%zmq_link)
-                cycle
-            end if
-            stopped = merge(stopped + 1, 0, sibling_is_stopped(link%server_process, link%parent))
-            if (1.0e-3_real64*nap*stopped > link%patience) call give_up(link, &
-                "no sign of life from the server: its process is stopped")
-        end do
-    end subroutine wait_for_piece
+        logical, intent(in) :: outward  !! out of the model's array
+        if (.not. fits(link%memory, place, record, shape)) call give_up(link, &
+            "the server named a place in shared memory that does not fit its field")
+        call copy_values(link%memory, place, record, words, shape, outward)
+    end subroutine copy_shared
 end module bridge_link

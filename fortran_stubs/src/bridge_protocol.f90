@@ -7,10 +7,16 @@
 !> Fields of real64 travel as real32 where a header has that dtype, or a list the negative number.
 !>
 !> run: `extents` are how many fields are recorded, go to the closure and come from it, the steps of
-!> a coupling interval (0: none) and the lag in intervals; the payload is the numbers of all three.
+!> a coupling interval (0: none) and the lag in intervals; the payload is the numbers of all three;
+!> with `field` 1 another payload follows, the places of those that are recorded and go to the closure.
 !> couple: with `argument` 1 the `count` fields for the closure follow, with 0 nothing is asked of it.
-!> forcing: `count` fields follow (those of the run, or 0 while there are none); with an error status
-!> nothing does, and the run ends where it stands.
+!> forcing: `count` fields follow (those of the run, or 0 while there are none), with `argument` 1
+!> their places before them; with an error status nothing does, and the run ends where it stands.
+!>
+!> Fields that have a place in shared memory do not follow: they are there when a header says that
+!> they come, and stay until the next one. In set and get `step` is the offset of the place in bytes
+!> (0: the values travel), `count` and `argument` the strides of rows and levels in words; get is then
+!> answered by a reply.
 module bridge_protocol
     use bridge_kinds, only: int32, int64, max_rank
     implicit none
@@ -19,7 +25,7 @@ module bridge_protocol
     public :: message_header, header_to_words, header_from_words
 
     integer(int32), parameter, public :: protocol_magic = 1312969287  !! "NBRG"
-    integer(int32), parameter, public :: protocol_version = 2
+    integer(int32), parameter, public :: protocol_version = 3
     integer, parameter, public :: header_words = 16
     integer, parameter, public :: longest_path = 4096  !! bytes of a path in a request
     integer, parameter, public :: most_exchanged = 4096  !! fields in each list of a run

@@ -1,11 +1,12 @@
 !> A run, step by step: what is recorded, what is exchanged with a closure in Python, how it ends.
 module bridge_run
-    use bridge_exchange, only: can_be_narrow, check_number, receive_entry, send_entry
-    use bridge_handles, only: bridge_handle, coupling_plan
+    use bridge_exchange, only: can_be_narrow, check_number, receive_entry, send_entry, share_entry
+    use bridge_handles, only: bridge_handle, coupling_plan, field_list
     use bridge_kinds, only: int32, int64, message_length, real64
-    use bridge_link, only: give_up, receive_header, seconds_now, send_header
+    use bridge_link, only: finish, give_up, receive_header, seconds_now, send_header, start_receive
     use bridge_protocol, only: bridge_diagnostic, bridge_static, message_header, status_blew_up, &
         status_ok, verb_couple, verb_forcing, verb_heartbeat, verb_outcome, verb_record
+    use bridge_shared_memory, only: place_from_words, place_words, shared_place
     implicit none
     private
 
@@ -16,26 +17,42 @@ module bridge_run
 contains
 
     !> Take a request to run to heart, or say in `message` why not.
-    subroutine plan_run(bridge, request, numbers, step, message)
+    subroutine plan_run(bridge, request, numbers, places, step, message)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
         integer(int32), intent(in) :: numbers(:)  !! of the fields to be recorded and exchanged
+        integer(int32), intent(in) :: places(:)   !! of those that go to the server; or nothing
         integer, intent(in) :: step
         character(message_length), intent(out) :: message
-        integer :: recorded, sent
+        integer :: recorded, shown
 
         call check_plan(bridge, request, numbers, step, message)
         if (message /= "") return
         recorded = request%extents(1)
-        sent = request%extents(2)
-        bridge%recorded = numbers(:recorded)
-        bridge%coupling = coupling_plan(numbers(recorded + 1:recorded + sent), &
-            numbers(recorded + sent + 1:), int(request%extents(4)), int(request%extents(5)))
+        shown = recorded + request%extents(2)
+        bridge%recorded = listed(numbers(:recorded), places(:min(size(places), place_words*recorded)))
+        bridge%coupling = coupling_plan(listed(numbers(recorded + 1:shown), &
+            places(place_words*recorded + 1:)), numbers(shown + 1:), int(request%extents(4)), &
+            int(request%extents(5)))
         bridge%first_step = step
         bridge%steps_left = request%count
         bridge%every = request%argument
         bridge%last_sent = seconds_now()
     end subroutine plan_run
+
+    !> A list of fields; without any places, they travel as messages.
+    pure function listed(numbers, places) result(list)
+        integer(int32), intent(in) :: numbers(:)
+        integer(int32), intent(in) :: places(:)  !! words
+        type(field_list) :: list
+        integer :: i
+        allocate (list%numbers(size(numbers)), list%places(size(numbers)))
+        list%numbers(:) = numbers
+        if (size(places) < place_words*size(numbers)) return
+        do i = 1, size(numbers)
+            list%places(i) = place_from_words(places(place_words*(i - 1) + 1:place_words*i))
+        end do
+    end function listed
 
     !> Say what is wrong with a request to run; blank if nothing is.
     subroutine check_plan(bridge, request, numbers, step, message)
@@ -87,7 +104,6 @@ contains
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: step  !! the last one that was completed
         type(message_header) :: answer
-        integer :: i
 
         if (bridge%coupling%interval == 0) return
         if (mod(step - bridge%first_step, int(bridge%coupling%interval, int64)) /= 0) return
@@ -102,24 +118,47 @@ contains
             call send_outcome(bridge, step, status_ok)
             return
         end if
-        do i = 1, answer%count
-            associate (number => bridge%coupling%from_python(i))
-                call insist(bridge, number)
-                call receive_entry(bridge, int(abs(number)), narrow=number < 0)
-            end associate
-        end do
+        call take_forcing(bridge, answer)
     end subroutine couple
+
+    !> Take the fields that an answer of the server announces, and with `argument` 1 their places.
+    subroutine take_forcing(bridge, answer)
+        type(bridge_handle), intent(inout) :: bridge
+        type(message_header), intent(in) :: answer
+        integer(int32), target, asynchronous :: words(place_words*answer%count)
+        type(field_list) :: list
+        integer :: i, request
+
+        if (answer%count == 0) return
+        if (answer%argument == 1) then
+            call start_receive(bridge%link, words, request)
+            call finish(bridge%link, request)
+            list = listed(bridge%coupling%from_python, words)
+        else
+            list = listed(bridge%coupling%from_python, [integer(int32) ::])
+        end if
+        do i = 1, size(list%numbers)
+            call insist(bridge, list%numbers(i))
+            call receive_entry(bridge, int(abs(list%numbers(i))), list%numbers(i) < 0, &
+                list%places(i))
+        end do
+    end subroutine take_forcing
 
     !> Announce the interval, with the fields for the closure if what it makes of them will be
     !> wanted: `lag` intervals on the run may be over.
     subroutine show_fields(bridge, step)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: step
-        integer :: intervals_after
+        integer :: intervals, intervals_after
 
+        intervals = int((step - bridge%first_step)/bridge%coupling%interval)
         intervals_after = (bridge%steps_left - 1)/bridge%coupling%interval
         if (intervals_after >= bridge%coupling%lag) then
-            call send_mark(bridge, step, verb_couple, status_ok, size(bridge%coupling%to_python))
+            ! The closure may still be at work on the fields of `lag` intervals before.
+            call share_list(bridge, bridge%coupling%to_python, &
+                mod(intervals, bridge%coupling%lag + 1))
+            call send_mark(bridge, step, verb_couple, status_ok, &
+                size(bridge%coupling%to_python%numbers))
             call send_list(bridge, bridge%coupling%to_python)
         else
             call send_mark(bridge, step, verb_couple, status_ok)
@@ -155,19 +194,35 @@ contains
     subroutine send_record(bridge, step)
         type(bridge_handle), intent(inout) :: bridge
         integer, intent(in) :: step
-        if (size(bridge%recorded) == 0) return
+        if (size(bridge%recorded%numbers) == 0) return
+        call share_list(bridge, bridge%recorded, int((step - bridge%first_step)/bridge%every) - 1)
         call send_mark(bridge, step, verb_record, status_ok)
         call send_list(bridge, bridge%recorded)
     end subroutine send_record
 
-    !> Send the fields of these numbers; negative ones as real32.
-    subroutine send_list(bridge, numbers)
+    !> Copy the fields that have a place there; the header that follows says so.
+    subroutine share_list(bridge, list, record)
         type(bridge_handle), intent(inout) :: bridge
-        integer(int32), intent(in) :: numbers(:)
+        type(field_list), intent(in) :: list
+        integer, intent(in) :: record  !! from 0
         integer :: i
-        do i = 1, size(numbers)
-            call insist(bridge, numbers(i))
-            call send_entry(bridge, int(abs(numbers(i))), narrow=numbers(i) < 0)
+        do i = 1, size(list%numbers)
+            if (list%places(i)%offset == 0) cycle
+            call insist(bridge, list%numbers(i))
+            call share_entry(bridge, int(abs(list%numbers(i))), list%numbers(i) < 0, &
+                list%places(i), record)
+        end do
+    end subroutine share_list
+
+    !> Send the fields that have no place, after the header that announces them.
+    subroutine send_list(bridge, list)
+        type(bridge_handle), intent(inout) :: bridge
+        type(field_list), intent(in) :: list
+        integer :: i
+        do i = 1, size(list%numbers)
+            if (list%places(i)%offset /= 0) cycle
+            call insist(bridge, list%numbers(i))
+            call send_entry(bridge, int(abs(list%numbers(i))), narrow=list%numbers(i) < 0)
         end do
     end subroutine send_list
 

@@ -4,7 +4,7 @@
 module bridge_verbs
     use bridge_description, only: description_of
     use bridge_exchange, only: can_be_narrow, check_number, check_values, discard_values, &
-        receive_entry, send_entry
+        receive_entry, send_entry, share_entry
     use bridge_handles, only: bridge_handle
     use bridge_kinds, only: int32, int64, message_length
     use bridge_link, only: finish, give_up, receive_header, receive_text, send_header, send_text, &
@@ -14,6 +14,7 @@ module bridge_verbs
         verb_load, verb_reply, verb_restore, verb_run, verb_save, verb_set, verb_share, &
         verb_snapshot, verb_stop
     use bridge_run, only: plan_run, send_outcome
+    use bridge_shared_memory, only: place_words, shared_place
     use bridge_snapshots, only: drop_snapshot, load_snapshot, restore_snapshot, save_snapshot, &
         take_snapshot
     implicit none
@@ -136,14 +137,25 @@ contains
             end associate
         end if
         if (message == "") then
-            call receive_entry(bridge, int(request%field), narrow(bridge, request))
-        else
+            call receive_entry(bridge, int(request%field), narrow(bridge, request), &
+                place_of(request))
+        else if (request%step == 0) then
             call discard_values(bridge, request)
         end if
         call answer(bridge, request, message, step)
     end subroutine set_values
 
-    !> The values are the answer: no header goes before them.
+    !> Where the values lie or belong that a request is about: nowhere, if they travel as a message.
+    pure function place_of(request) result(place)
+        type(message_header), intent(in) :: request
+        type(shared_place) :: place
+        place%offset = request%step
+        place%row_stride = request%count
+        place%level_stride = request%argument
+    end function place_of
+
+    !> The values are the answer, and no header goes before them; or the header tells that they are in
+    !> their place.
     subroutine get_values(bridge, request, step)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
@@ -155,7 +167,13 @@ contains
             call answer(bridge, request, message, step)
             return
         end if
-        call send_entry(bridge, int(request%field), narrow(bridge, request))
+        if (request%step == 0) then
+            call send_entry(bridge, int(request%field), narrow(bridge, request))
+        else
+            call share_entry(bridge, int(request%field), narrow(bridge, request), &
+                place_of(request), record=0)
+            call answer(bridge, request, "", step)
+        end if
     end subroutine get_values
 
     !> Is a field of real64 to travel as real32?
@@ -172,24 +190,32 @@ contains
         type(message_header), intent(in) :: request
         integer, intent(in) :: step
         character(message_length) :: message
-        integer(int32), allocatable :: numbers(:)
-        integer :: transfer_request
+        integer(int32), allocatable, target, asynchronous :: numbers(:), places(:)
 
         if (any(request%extents(:3) < 0 .or. request%extents(:3) > most_exchanged)) then
             call give_up(bridge%link, "the server asked for a run with an absurd number of fields")
         end if
         allocate (numbers(sum(request%extents(:3))))
-        if (size(numbers) > 0) then
-            call start_receive(bridge%link, numbers, transfer_request)
-            call finish(bridge%link, transfer_request)
-        end if
-        call plan_run(bridge, request, numbers, step, message)
+        allocate (places(merge(place_words*sum(request%extents(:2)), 0, request%field /= 0)))
+        call receive_list(bridge, numbers)
+        call receive_list(bridge, places)
+        call plan_run(bridge, request, numbers, places, step, message)
         if (message /= "") then
             call answer(bridge, request, message, step)
         else if (bridge%steps_left == 0) then
             call send_outcome(bridge, step, status_ok)
         end if
     end subroutine start_run
+
+    !> Receive words whose number is known, if there are any.
+    subroutine receive_list(bridge, words)
+        type(bridge_handle), intent(inout) :: bridge
+        integer(int32), intent(inout), contiguous, target, asynchronous :: words(:)
+        integer :: request
+        if (size(words) == 0) return
+        call start_receive(bridge%link, words, request)
+        call finish(bridge%link, request)
+    end subroutine receive_list
 
     subroutine restore(bridge, request, step)
         type(bridge_handle), intent(inout) :: bridge

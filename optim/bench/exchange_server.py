@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bridge.model import Recording
 from bridge.session import Session
 from optim.bench.job import ENDPOINT, answer, read_task
@@ -26,8 +24,8 @@ _IDLE = 1.0  # s
 
 def compare(session: Session, name: str, reference: Reference, bursts: int, repeats: int) -> Figures:
     """Writing and reading entry `name`, microseconds, beside half a round trip of the reference."""
-    entry = session.registration.entry(name)
-    outgoing, incoming = np.ones(entry.shape, entry.dtype), np.ones(entry.shape, entry.dtype)
+    outgoing, incoming = session.array(name), session.array(name)
+    outgoing[...] = 1
     written: list[float] = []
     read: list[float] = []
     bare: list[float] = []

@@ -35,7 +35,7 @@ class Way:
     @property
     def is_default(self) -> bool:
         """Is it the way that values take when nobody says otherwise?"""
-        return self.shared_memory == (self.transport != "mpi")
+        return self.shared_memory
 
     def label(self) -> str:
         """For people."""

@@ -67,7 +67,7 @@ def ok(verb: Verb, step: int = 0) -> Header:
         ([ok(Verb.SNAPSHOT)], [ok(Verb.RESTORE)], "1 answers to SNAPSHOT"),
         ([ok(Verb.SNAPSHOT)], [Header(Verb.OUTCOME)], "1 answers to SNAPSHOT"),
         ([ok(Verb.SNAPSHOT)], [Header(Verb.REPLY, 9, argument=Verb.SNAPSHOT)], "1 answers to SNAPSHOT"),
-        ([ok(Verb.SNAPSHOT, 3)], [ok(Verb.SNAPSHOT, 4)], "step 3, where rank 0 is"),
+        ([ok(Verb.SNAPSHOT, 3)], [ok(Verb.SNAPSHOT, 4)], "step 3, where others are"),
         ([Header(Verb.REPLY, Status.ERROR, argument=Verb.SNAPSHOT, count=2**31 - 1)], [], str(LONGEST_TEXT)),
         ([Header(Verb.REPLY, Status.ERROR, argument=Verb.SNAPSHOT, count=-1)], [], str(LONGEST_TEXT)),
     ],

@@ -1,7 +1,8 @@
-"""Mailboxes in shared memory, both ends in this process: what goes in comes out, and nothing leads outside."""
+"""Arrays in shared memory: no two overlap, what is free is used again, and places are where the values are."""
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from pathlib import Path
@@ -11,128 +12,168 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge import shared_memory
 from bridge.decomposition import Tile
 from bridge.errors import ConfigurationError, ProtocolError
 from bridge.settings import SHARED_MEMORY
-from bridge.transport import shared_memory
-from bridge.transport.base import Window
+from bridge.shared_memory import ANSWERS_AT, SMALLEST_SHARED, Offer, SharedMemory, Sharing, offer_for
 from bridge.transport.loopback import LoopbackTransport
-from bridge.transport.pieces import Assembly, parts
-from bridge.transport.shared_memory import (
-    CONTROL_BYTES,
-    LENGTHS_AT,
-    MAILBOX_PIECE_BYTES,
-    MAILBOX_PIECES,
-    Mailbox,
-    Offer,
-    Ring,
-    offer_for,
-)
 
 SOURCE = Path(__file__).resolve().parents[2] / "fortran_stubs" / "src" / "bridge_shared_memory.f90"
+FLOAT = np.dtype(np.float64)
+LEAST = SMALLEST_SHARED // 8  # float64
 
 
-class Ends:
-    """A mailbox, and the model's end of it."""
-
-    def __init__(self) -> None:
-        offer = Offer(2)
-        os.close(offer._file)
-        self.memory = offer._memory
-        self.box = Mailbox(offer._semaphores, self.memory[0])
-        self.model_reads = Ring(offer._semaphores, self.memory[0], 0, writing=False)
-        self.model_writes = Ring(offer._semaphores, self.memory[0], 1, writing=True)
+@pytest.fixture
+def memory():
+    """Sixteen pages for each of a hundred arrays, for two ranks."""
+    made = SharedMemory(100 * 2**16, 2)
+    yield made
+    os.close(made.file)
 
 
 def test_constants_are_the_same_on_both_sides() -> None:
     found = re.findall(r"parameter, public :: (\w+) = (\d+) ", SOURCE.read_text().replace("\n", " "))
-    assert len(found) >= 9
+    assert len(found) == 3
     assert {name: int(value) for name, value in found} == {
         name: getattr(shared_memory, name.upper()) for name, _ in found
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(LEAST, 3 * LEAST), st.booleans()), max_size=60))
+def test_arrays_begin_as_zeros_and_never_overlap(wanted: list[tuple[int, bool]]) -> None:
+    memory = SharedMemory(2**24, 1)
+    held: list[tuple[np.ndarray, float]] = []
+    for number, (size, drop) in enumerate(wanted, 1):
+        array = memory.array((size,), FLOAT)
+        if array is None:
+            continue
+        assert not array.any()
+        array[...] = number
+        held.append((array, number))
+        if drop and len(held) > 1:
+            held.pop(len(held) // 2)
+    for array, value in held:
+        assert (array == value).all()
+    assert memory.word(0)[0] == memory.nonce
+    os.close(memory.file)
+
+
+def test_memory_of_a_dropped_array_is_used_again_but_not_while_there_is_a_view(memory: SharedMemory) -> None:
+    first = memory.array((LEAST,), FLOAT)
+    assert first is not None
+    where = memory.offset_of(first)
+    view = first[5:]
+    del first
+    gc.collect()
+    second = memory.array((LEAST,), FLOAT)
+    assert second is not None and memory.offset_of(second) != where
+    del view
+    third = memory.array((LEAST,), FLOAT)
+    assert third is not None and memory.offset_of(third) == where
+
+
+def test_pages_of_dropped_arrays_go_back_to_the_system_beyond_a_limit(
+    memory: SharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used() -> int:
+        return 512 * os.fstat(memory.file).st_blocks
+
+    monkeypatch.setattr(shared_memory, "_KEPT_BYTES", 3 * SMALLEST_SHARED)
+    before = used()
+    arrays = [memory.array((LEAST,), FLOAT) for _ in range(20)]
+    for array in arrays:
+        assert array is not None
+        array[...] = 1
+    assert used() - before == 20 * SMALLEST_SHARED
+    del array
+    arrays.clear()
+    assert used() - before == 3 * SMALLEST_SHARED
+    again = [memory.array((LEAST,), FLOAT) for _ in range(20)]
+    assert all(array is not None and not array.any() for array in again)
+
+
+def test_a_forked_process_gives_nothing_back(memory: SharedMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_memory, "_KEPT_BYTES", 0)
+    array = memory.array((LEAST,), FLOAT)
+    assert array is not None
+    array[...] = 5
+    if (child := os.fork()) == 0:
+        del array
+        gc.collect()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (array == 5).all()
+
+
+def test_small_arrays_and_those_without_room_are_ordinary_ones(memory: SharedMemory) -> None:
+    assert memory.array((LEAST - 1,), FLOAT) is None
+    assert memory.array((2**40,), FLOAT) is None
+    sharing = Sharing(memory, [True])
+    for shape in ((3,), (2**21,)):
+        ordinary = sharing.zeros(shape, FLOAT)
+        assert sharing.offset_of(ordinary) is None and not ordinary.any()
+        assert sharing.lent(ordinary) is ordinary
+
+
+def test_an_array_is_lent_as_a_copy_unless_it_lies_there(memory: SharedMemory) -> None:
+    sharing = Sharing(memory, [True])
+    own = np.arange(float(LEAST))
+    lent = sharing.lent(own)
+    assert sharing.offset_of(lent) is not None and np.array_equal(lent, own)
+    assert sharing.lent(lent) is lent
+    other = Sharing(SharedMemory(2**20, 1), [True])
+    assert other.offset_of(lent) is None  # another model's memory
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    st.integers(1, 9),
-    st.integers(1, 300),
-    st.integers(1, 300),
-    st.sampled_from([np.float64, np.float32]),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(20, 50),
+    st.integers(40, 60),
+    st.booleans(),
     st.booleans(),
 )
-def test_tiles_come_out_as_they_went_in(
-    levels: int, rows: int, columns: int, kind: type, whole: bool
+def test_places_are_where_the_values_of_a_tile_are(
+    records: int, levels: int, rows: int, columns: int, flat: bool, narrow: bool
 ) -> None:
-    ends = Ends()
-    values = np.random.default_rng(rows).random((levels, rows + 3, columns + 4)).astype(kind)
-    there, back = np.zeros_like(values), np.zeros_like(values)
-    tile = None if whole else Tile(1, 2, columns, rows)
-    ends.box.send(Window(values, tile))
-    arriving = Assembly(Window(there, tile))
-    while not arriving.complete:
-        ends.box.move()
-        if ends.model_reads.ours():
-            ends.model_reads.read(arriving)
-    ends.box.receive(Window(back, tile))
-    for part in parts(Window(there, tile), MAILBOX_PIECE_BYTES):
-        while not ends.model_writes.ours():
-            ends.box.move()
-        ends.model_writes.write(part)
-    while ends.box.move():
-        pass
-    assert not ends.box.busy
-    expected = np.zeros_like(values)
-    Window(expected, tile).view[...] = Window(values, tile).view
-    assert np.array_equal(there, expected) and np.array_equal(back, expected)
-
-
-def test_a_row_longer_than_a_piece_is_cut() -> None:
-    values = np.arange(2 * (MAILBOX_PIECE_BYTES // 8 + 5), dtype=np.float64).reshape(2, -1)
-    cut = list(parts(Window(values, Tile(1, 0, values.shape[1] - 1, 2)), MAILBOX_PIECE_BYTES))
-    assert [part.nbytes for part in cut] == 2 * [MAILBOX_PIECE_BYTES, 4 * 8]
-
-
-def test_a_full_ring_waits_until_the_other_side_has_read() -> None:
-    ends = Ends()
-    ends.box.send(bytes(MAILBOX_PIECE_BYTES * (MAILBOX_PIECES + 1)))
-    assert [ends.box.move() for _ in range(MAILBOX_PIECES + 1)] == MAILBOX_PIECES * [True] + [False]
-    assert ends.model_reads.ours()
-    ends.model_reads.read(Assembly(Window(np.zeros(MAILBOX_PIECE_BYTES, np.uint8))))
-    assert ends.box.move() and not ends.box.busy
-
-
-@pytest.mark.parametrize("length", [0, -8, 2**62, -(2**63), MAILBOX_PIECE_BYTES + 4, 12, 804])
-def test_lengths_that_the_other_side_made_up_are_refused(length: int) -> None:
-    ends = Ends()
-    around = np.zeros(300)
-    window = around[100:200]
-    ends.box.receive(
-        Window(window.reshape(10, 10), Tile(0, 0, 10, 10) if length != 12 else Tile(0, 0, 9, 10))
+    memory = SharedMemory(2**24, 2)
+    sharing = Sharing(memory, [False, True])
+    shape = (records, rows, columns) if flat else (records, levels, rows, columns)
+    array = sharing.zeros(
+        (2 * SMALLEST_SHARED // (4 * rows * columns) + records, *shape[1:]),
+        np.dtype("f4" if narrow else "f8"),
     )
-    assert ends.model_writes.ours()
-    ends.model_writes.write(np.ones(10))
-    ends.memory[0][LENGTHS_AT + 8 * MAILBOX_PIECES :].view(np.int64)[0] = length
-    with pytest.raises(ProtocolError):
-        ends.box.move()
-    assert not around[:100].any() and not around[200:].any()
-
-
-def test_no_rank_sees_another_ones_mailbox() -> None:
-    ends = Ends()
-    ends.memory[1] = 0
-    ends.box.send(os.urandom(MAILBOX_PIECE_BYTES * MAILBOX_PIECES))
-    while ends.box.move():
-        pass
-    assert not ends.memory[1].any() and ends.memory[0][CONTROL_BYTES:].any()
+    array[...] = np.random.default_rng(records).random(array.shape)
+    tile = Tile(3, 2, columns - 7, rows - 5)
+    place = sharing.place(1, array, tile)
+    assert (
+        place is not None and sharing.place(0, array, tile) is None and sharing.place(1, array, None) is None
+    )
+    item = array.itemsize
+    for record in range(records):
+        for level in range(1 if flat else levels):
+            for row in range(tile.nj):
+                at = (
+                    place.offset
+                    + record * place.record_stride
+                    + 4 * (level * place.level_stride + row * place.row_stride)
+                )
+                found = memory._memory[at : at + item * tile.ni].view(array.dtype)
+                true = array[record] if flat else array[record, level]
+                assert np.array_equal(found, true[tile.j + row, tile.i : tile.i + tile.ni])
+    os.close(memory.file)
 
 
 def test_the_switch_says_who_is_offered_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = LoopbackTransport(1, lambda peer: None)
-    for switch, gains, offered in (
+    for switch, may, offered in (
         ("on", False, True), ("auto", False, False), ("auto", True, True), ("off", True, False)
     ):  # fmt: skip
         monkeypatch.setenv(SHARED_MEMORY.name, switch)
-        transport.gains_from_shared_memory = gains
+        transport.may_share_memory = may
         assert (offer_for(transport) is not None) is offered
     monkeypatch.setenv(SHARED_MEMORY.name, "maybe")
     with pytest.raises(ConfigurationError, match="one of auto, on, off, got 'maybe'"):
@@ -144,7 +185,7 @@ def test_a_system_that_gives_no_memory_is_no_obstacle(monkeypatch: pytest.Monkey
         raise OSError("no space left on device")
 
     transport = LoopbackTransport(1, lambda peer: None)
-    transport.gains_from_shared_memory = True
+    transport.may_share_memory = True
     monkeypatch.setattr(os, "ftruncate", refuse)
     monkeypatch.setenv(SHARED_MEMORY.name, "auto")
     before = os.listdir("/proc/self/fd")
@@ -155,12 +196,17 @@ def test_a_system_that_gives_no_memory_is_no_obstacle(monkeypatch: pytest.Monkey
         offer_for(transport)
 
 
-def test_ranks_that_refuse_keep_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    transport = LoopbackTransport(2, lambda peer: None)
+def test_ranks_that_refuse_are_sent_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SHARED_MEMORY.name, "auto")
-    assert Offer(2).taken(transport, ["elsewhere", "elsewhere"]) is transport
+    assert not Offer(2).taken(["elsewhere", "elsewhere"]).with_rank(0)
+    offer = Offer(2)
+    offer._memory.word(ANSWERS_AT + 8)[0] = offer._memory.nonce
+    sharing = offer.taken(["elsewhere", "shared"])
+    assert [sharing.with_rank(rank) for rank in (0, 1)] == [False, True]
     monkeypatch.setenv(SHARED_MEMORY.name, "on")
     with pytest.raises(ConfigurationError, match="elsewhere"):
-        Offer(2).taken(transport, ["elsewhere", "elsewhere"])
-    with pytest.raises(ProtocolError, match="does not arrive"):  # it says yes, and has not been there
-        Offer(2).taken(transport, ["shared", "shared"])
+        Offer(2).taken(["elsewhere", "elsewhere"])
+    with pytest.raises(
+        ProtocolError, match="rank 0 .* does not arrive"
+    ):  # it says yes, and has not been there
+        Offer(2).taken(["shared", "shared"])

@@ -151,7 +151,9 @@ CALLS = {
     "nothing received": [*range(12)],
     "nothing sent": [*range(12)],
 }
-WAYS = ["mpi 1", "mpi 2", "mpi 4", "ipc 1", "tcp 2", "ipc 4"]
+#: transport, ranks, and whether the small fields of these tests lie in shared memory, too
+WAYS = ["mpi 1", "mpi 2 shared", "mpi 4", "ipc 1 shared", "tcp 2", "ipc 4 shared"]
+SHARE_ALL = "import bridge.shared_memory\nbridge.shared_memory.SMALLEST_SHARED = 1\n"
 
 
 @dataclass
@@ -169,12 +171,13 @@ def found(make_jobs, make_meeting, tmp_path_factory):
 
     def run(name: str) -> Found:
         if name not in done:
-            way, ranks = name.split()
+            way, ranks, *shared = name.split()
             folder: Path = tmp_path_factory.mktemp(way + ranks)
+            script = SHARE_ALL + SCRIPT if shared else SCRIPT
             if way == "mpi":
-                ends = [make_jobs(folder).run(SCRIPT, int(ranks))]
+                ends = [make_jobs(folder).run(script, int(ranks))]
             else:
-                ends = list(make_meeting(make_jobs(folder), way).run(SCRIPT, int(ranks)))
+                ends = list(make_meeting(make_jobs(folder), way).run(script, int(ranks)))
             assert [end.code for end in ends] == [0] * len(ends), [end.output for end in ends]
             said = json.loads((folder / "said.json").read_text())
             done[name] = Found(dict(np.load(folder / "out.npz")), said)

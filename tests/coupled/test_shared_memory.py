@@ -1,4 +1,4 @@
-"""Payloads through shared memory: the same bits, a clean end whoever dies, the ordinary way where it cannot be."""
+"""Arrays in shared memory: the same bits, a clean end whoever dies, messages where it cannot be."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ folder, endpoint = Path(sys.argv[1]), (sys.argv + ["mpi"])[2]
 def opened():
     return Session.over_mpi(timeout=60) if endpoint == "mpi" else Session.over_zmq(endpoint, timeout=60)
 def way(session):
-    return type(session._model.transport).__name__
+    return "memory" if session._model.shared.with_rank(0) else "messages"
 """
 
 # Fields of 400 x 300 cells: on each rank larger than what travels with the control.
@@ -36,9 +36,12 @@ TRAJECTORY = (
 with opened() as session:
     print("way", way(session))
     rng = np.random.default_rng(3)
-    session.set({"namsw/depth": 100 + rng.uniform(0, 20, (300, 400)), "utau": rng.normal(0, 0.1, (300, 400))})
+    wind, own = session.array("utau"), np.full((300, 400), 7.0)
+    wind[...] = rng.normal(0, 0.1, (300, 400))
+    session.set({"namsw/depth": 100 + rng.uniform(0, 20, (300, 400)), "utau": wind})
     run = session.run({}, session.snapshot(), 12, Recording(("zos", "ub", "vb", "ke", "steps_taken"), 3))
-    np.savez(folder / "out.npz", depth=session.get("namsw/depth"), **run.fields)
+    session.get("zos", out=own)
+    np.savez(folder / "out.npz", depth=session.get("namsw/depth"), own=own, **run.fields)
 """
 )
 MODEL = ("0", "400", "300")
@@ -61,10 +64,12 @@ LARGE = ("0", "1800", "1200")
 
 @pytest.fixture(scope="module")
 def plain(make_jobs, tmp_path_factory) -> dict[str, np.ndarray]:
-    """The trajectory over MPI, without shared memory, on one rank."""
+    """The trajectory over MPI, in messages, on one rank."""
     directory = tmp_path_factory.mktemp("plain")
-    ended = make_jobs(directory).run(TRAJECTORY, 1, arguments=MODEL)
-    assert ended.code == 0 and "way MpiTransport" in ended.output, ended.output
+    jobs = make_jobs(directory)
+    with jobs.launched(jobs.command(TRAJECTORY, 1, "shallow_water", MODEL), {SWITCH: "off"}) as job:
+        ended = jobs.ended(job)
+    assert ended.code == 0 and "way messages" in ended.output, ended.output
     return dict(np.load(directory / "out.npz"))
 
 
@@ -94,10 +99,11 @@ def coupled(meet, jobs) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("way", "switch", "used"),
     [
-        ("mpi", "on", "SharedMemory"),
-        ("ipc", "auto", "SharedMemory"),
-        ("ipc", "off", "ZmqTransport"),
-        ("tcp", "auto", "SharedMemory"),
+        ("mpi", "auto", "memory"),
+        ("mpi", "off", "messages"),
+        ("ipc", "auto", "memory"),
+        ("ipc", "off", "messages"),
+        ("tcp", "on", "memory"),
     ],
 )
 def test_trajectories_are_the_same_bits(
@@ -120,12 +126,12 @@ def test_trajectories_are_the_same_bits(
     ],
     ids=["the model will not", "the system has none", "the file cannot be opened"],
 )
-def test_where_memory_cannot_be_shared_payloads_take_the_ordinary_way(
+def test_where_memory_cannot_be_shared_values_travel(
     coupled, plain, tmp_path: Path, model: dict, trouble: str, reason: str
 ) -> None:
     script = TRAJECTORY.replace("with opened()", f"{trouble}\nwith opened()")
     output = coupled("ipc", script, 2, arguments=MODEL, model=model)
-    assert reason in output and "way ZmqTransport" in output
+    assert reason in output and "way messages" in output
     assert np.array_equal(np.load(tmp_path / "out.npz")["zos"], plain["zos"])
 
 
@@ -150,21 +156,37 @@ def test_more_can_be_set_at_once_than_may_be_on_its_way(coupled, switch: str) ->
     assert "last 39.0 199.0" in output
 
 
-@pytest.mark.parametrize("length", [0, -8, 6, 2**40])
-def test_the_model_refuses_lengths_that_do_not_fit(meet, length: int) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        "at - 2**40, r, row, level",
+        "at + 2**44, r, row, level",
+        "at + 2, r, row, level",
+        "at, -r, row, level",
+        "at, 2**60, row, level",
+        "at, r, row // 2, level",
+        "at, r, row, level // 2",
+        "at, r, -row, level",
+        "at, r, row, -level",
+        "at, r, 2**31 - 4, 2**31 - 4",
+    ],
+)
+def test_the_model_refuses_places_that_do_not_fit(meet, place: str) -> None:
     liar = f"""
-from bridge.transport.shared_memory import Ring
-def write(ring, part, fill=Ring._hand_over):
-    ring._lengths[ring._next] = {length}
-    fill(ring)
-Ring.write = write
+from bridge.shared_memory import Place, Sharing
+def wrong(sharing, *rest, true=Sharing.place):
+    at, r, row, level = true(sharing, *rest)
+    return Place({place})
+Sharing.place = wrong
 """
+    script = OPEN.replace("def opened", f"{liar}\ndef opened") + (
+        "with opened() as session:\n    session.run({}, session.snapshot(), 4, Recording(('zos',), 2))\n"
+    )
     pair = meet("ipc", NEMO_BRIDGE_PATIENCE="6")
-    script = TRAJECTORY.replace("with opened()", f"{liar}\nwith opened()")
     with pair.server(script) as server, pair.model(1, arguments=MODEL) as model:
         ends = pair.jobs.ended(server), pair.jobs.ended(model)
     assert all(end.code != 0 for end in ends), ends
-    assert "shared a piece that does not fit its field" in ends[1].output
+    assert "named a place in shared memory that does not fit its field" in ends[1].output
 
 
 @pytest.mark.parametrize("way", ["mpi", "ipc"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+#: small fields lie in shared memory, too
+SHARE_ALL = "import bridge.shared_memory\nbridge.shared_memory.SMALLEST_SHARED = 1\n"
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -47,13 +49,14 @@ np.savez(folder / "out.npz", **out)
 """
 
 
-@pytest.fixture(scope="module", params=["mpi 1", "mpi 3", "ipc 2"])
+@pytest.fixture(scope="module", params=["mpi 1 shared", "mpi 3", "ipc 2 shared"])
 def found(request, make_jobs, make_meeting, tmp_path_factory) -> dict[str, np.ndarray]:
     """What the job wrote, on each way with so many ranks."""
-    way, ranks = request.param.split()
+    way, ranks, *shared = request.param.split()
+    script = SHARE_ALL + SCRIPT if shared else SCRIPT
     folder = tmp_path_factory.mktemp(way + ranks)
     jobs = make_jobs(folder)
-    ends = [jobs.run(SCRIPT, int(ranks))] if way == "mpi" else make_meeting(jobs, way).run(SCRIPT, int(ranks))
+    ends = [jobs.run(script, int(ranks))] if way == "mpi" else make_meeting(jobs, way).run(script, int(ranks))
     assert [end.code for end in ends] == [0] * len(ends), [end.output for end in ends]
     return dict(np.load(folder / "out.npz"))
 
