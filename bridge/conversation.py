@@ -67,7 +67,7 @@ class Conversation:
     def fetch(self, wire: WireField, array: np.ndarray) -> None:
         """Read an entry into a C-contiguous global array of its shape. Values that travel are the answer themselves."""
         with self._exchange:
-            there = self.shared.like(array) if wire.entry.tiled else array
+            there = self.shared.like(array) if self._is_worth_a_copy(wire) else array
             helped = []  # ranks that copy their part themselves
             for rank in range(self.transport.ranks):
                 request, placed = self._request(Verb.GET, wire, rank, there)
@@ -134,13 +134,18 @@ class Conversation:
             raise ProtocolError(f"instance {self.transport.instance}: {error}") from error
 
     def zeros(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """An array of zeros, in memory that the model's ranks share if they can and a message would be slower."""
+        """An array of zeros, in memory that the model's ranks share if they can."""
+        return self._array(shape, dtype, of_zeros=True)
+
+    def for_all_cells(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+        """An array for a field's inner cells; zero where no rank will write."""
+        return self._array(shape, dtype, not self.registration.decomposition.covers_all)
+
+    def _array(self, shape: Sequence[int], dtype: np.dtype, of_zeros: bool) -> np.ndarray:
         # After a failure half-way a rank may still write to where an array has been.
-        return (
-            np.zeros(shape, dtype)
-            if self.interrupted and not self.under_way
-            else self.shared.zeros(shape, dtype)
-        )
+        if self.interrupted and not self.under_way:
+            return np.zeros(shape, dtype)
+        return self.shared.array(shape, dtype, of_zeros)
 
     def _share_memory(self) -> Sharing:
         """Offer memory to all ranks; those that run here copy fields from and to arrays that lie in it."""
@@ -304,8 +309,12 @@ class Conversation:
         return replace(tile, i=tile.i + wire.halo, j=tile.j + wire.halo) if wire.halo else tile
 
     def _lent(self, wire: WireField, array: np.ndarray) -> np.ndarray:
-        """The array where all ranks that share memory can read it, which must then not change."""
-        return self.shared.lent(array) if wire.entry.tiled else array
+        """The array, or a copy of it that ranks can read themselves."""
+        return self.shared.lent(array) if self._is_worth_a_copy(wire) else array
+
+    def _is_worth_a_copy(self, wire: WireField) -> bool:
+        """Is an ordinary array copied to or from shared memory faster than sent?"""
+        return wire.entry.tiled and not self.transport.in_place
 
     def _place(self, rank: int, wire: WireField, array: np.ndarray) -> Place | None:
         """Where the rank's part lies in the memory that we share; None: it travels."""

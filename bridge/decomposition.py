@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -68,6 +69,11 @@ class Decomposition:
                 f"cell (j, i) = ({rows[row]}, {columns[column]}) belongs to {owners[row, column]} ranks: the tiles "
                 "given to bridge_grid must hold inner cells only, each cell once"
             )
+
+    @cached_property
+    def covers_all(self) -> bool:
+        """Is each cell some rank's?"""
+        return sum(tile.ni * tile.nj for tile in self.tiles) == self.nx * self.ny
 
     @property
     def covered(self) -> np.ndarray:

@@ -172,7 +172,7 @@ class Session:
         change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
         wire = self._asked(name, dtype, halo)
-        array = self._zeros(wire) if out is None else _checked_out(wire, out)
+        array = self._array(wire) if out is None else _checked_out(wire, out)
         self._model.fetch(wire, array)
         return wire.entry.as_python(array)
 
@@ -182,7 +182,9 @@ class Session:
         Where the model runs on this machine they lie in memory that its ranks share: what goes to and fro is then
         copied once, by the rank. Any other array is copied once more.
         """
-        return self._zeros(self._asked(name, dtype, halo))
+        array = self._array(self._asked(name, dtype, halo))
+        array[...] = 0
+        return array
 
     def snapshot(self) -> Snapshot:
         """Remember the full state, inside the model's memory."""
@@ -287,7 +289,7 @@ class Session:
         recorded = [as_asked(self.registration.entry(name), record.dtype) for name in record.fields]
         coupled = None if coupling is None else self._coupled(coupling)
         records = steps // record.every
-        fields = {wire.entry.name: self._zeros(wire, records) for wire in recorded}
+        fields = {wire.entry.name: self._array(wire, records) for wire in recorded}
         return Run(first, steps, record.every, recorded, fields, coupled)
 
     def _coupled(self, coupling: Coupling) -> CoupledRun:
@@ -411,11 +413,11 @@ class Session:
             wire = self._as_it_is(entry)
         return wire, wire.array(value)
 
-    def _zeros(self, wire: WireField, *records: int) -> np.ndarray:
-        """An array for values of an entry, or for so many records of them."""
+    def _array(self, wire: WireField, *records: int) -> np.ndarray:
+        """An array for values of an entry, or for so many records of them; zero where no rank will write."""
         shape = (*records, *wire.shape)
         try:
-            return self._model.zeros(shape, wire.dtype)
+            return (self._model.zeros if wire.halo else self._model.for_all_cells)(shape, wire.dtype)
         except (MemoryError, ValueError) as error:
             raise ProtocolError(
                 f"{wire.entry.name!r} with shape {shape} does not fit into this machine's memory"

@@ -157,9 +157,9 @@ class Sharing:
         """Does this rank share memory with us?"""
         return self._memory is not None and self._ranks[rank]
 
-    def zeros(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """An array of zeros, in shared memory if there is any."""
-        shared = None if self._memory is None else self._memory.array(shape, dtype)
+    def array(self, shape: Sequence[int], dtype: np.dtype, of_zeros: bool = True) -> np.ndarray:
+        """An array, of zeros or of anything, in shared memory if there is any."""
+        shared = None if self._memory is None else self._memory.array(shape, dtype, of_zeros)
         return np.zeros(shape, dtype) if shared is None else shared
 
     def like(self, array: np.ndarray) -> np.ndarray:

@@ -40,6 +40,8 @@ class Transport(Protocol):
     independent: bool
     #: are the ranks other processes, to which memory may be offered?
     may_share_memory: bool
+    #: do payloads go straight from and into the caller's arrays? Else a copy in shared memory is faster
+    in_place: bool
 
     @property
     def timeout(self) -> float:

@@ -36,6 +36,7 @@ class LoopbackTransport:
         self.instance = 0
         self.independent = True
         self.may_share_memory = False
+        self.in_place = True
         self.timeout = timeout
         self.aborted = ""
         self.closed = False

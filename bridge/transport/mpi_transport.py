@@ -95,6 +95,7 @@ class MpiTransport:
         self.instance = instance
         self.independent = False  # whatever dies, the launcher ends the whole job
         self.may_share_memory = True
+        self.in_place = True
         self._job = job
         self._waiter = _Waiter(timeout, job.look)
         self._mpi = MPI

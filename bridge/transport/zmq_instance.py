@@ -106,6 +106,7 @@ class ZmqTransport:
         self.instance = instance
         self.independent = True
         self.may_share_memory = True
+        self.in_place = False
         self.members = members
         self.timeout = timeout
         self._endpoint = endpoint

@@ -112,7 +112,7 @@ def test_small_arrays_and_those_without_room_are_ordinary_ones(memory: SharedMem
     assert memory.array((2**40,), FLOAT) is None
     sharing = Sharing(memory, [True])
     for shape in ((3,), (2**21,)):
-        ordinary = sharing.zeros(shape, FLOAT)
+        ordinary = sharing.array(shape, FLOAT)
         assert sharing.offset_of(ordinary) is None and not ordinary.any()
         assert sharing.lent(ordinary) is ordinary
 
@@ -142,7 +142,7 @@ def test_places_are_where_the_values_of_a_tile_are(
     memory = SharedMemory(2**24, 2)
     sharing = Sharing(memory, [False, True])
     shape = (records, rows, columns) if flat else (records, levels, rows, columns)
-    array = sharing.zeros(
+    array = sharing.array(
         (2 * SMALLEST_SHARED // (4 * rows * columns) + records, *shape[1:]),
         np.dtype("f4" if narrow else "f8"),
     )
