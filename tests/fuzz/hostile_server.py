@@ -457,7 +457,7 @@ def time_level_out_of_reach(chance: random.Random, met: Model) -> None:
 
 
 def memory_of_no_use(chance: random.Random, met: Model) -> None:
-    """Files that are no mailbox, too short, of nobody, or of another nonce: none is taken."""
+    """Files that are too short, of nobody, or of another nonce: none is taken."""
     here = own_place()
     with tempfile.TemporaryFile() as file:
         for size in (0, 1000, 2**24):
@@ -465,17 +465,53 @@ def memory_of_no_use(chance: random.Random, met: Model) -> None:
             process = chance.choice([os.getpid(), integer(chance), 1])
             number = chance.choice([file.fileno(), 0, integer(chance)])
             place = chance.choice([here, here, "elsewhere", ""])
-            header = Header(Verb.SHARE, extents=(number, process, 0, 0, 0), count=len(place), step=1)
+            where = padded_extents((number, process))
+            header = Header(Verb.SHARE, extents=where, count=len(place), step=1)
             text = met.answer(header, padded_text(place) or b"")[1]
             if text.strip() in (b"", b"shared"):
                 raise Finding(f"{header} was taken: {text!r}")
     noise_for_an_envelope(chance, met)
 
 
+def place_in_no_memory(chance: random.Random, met: Model) -> None:
+    """Values in a place, where no memory was ever shared."""
+    asked_about_place(chance, met, integer(chance) or 64)
+
+
+def place_outside(chance: random.Random, met: Model) -> None:
+    """A file that is taken, and a place that reaches beyond its end, or has rows or levels that overlap."""
+    length = 2**16
+    with tempfile.TemporaryFile() as file:
+        file.truncate(length)
+        nonce = chance.randrange(1, 2**62)
+        os.pwrite(file.fileno(), struct.pack("=q", nonce), 0)
+        where = padded_extents((file.fileno(), os.getpid()))
+        header = Header(Verb.SHARE, extents=where, count=len(own_place()), step=nonce)
+        text = met.answer(header, padded_text(own_place()))[1]
+        if text.strip() != b"shared" or os.pread(file.fileno(), 8, 64) != struct.pack("=q", nonce):
+            raise Finding(f"{header} was not taken: {text!r}")
+        beyond = [length - 4, length, -8, -(2**63), 2**62, 2**63 - 8, 4 * integer(chance) + 2]
+        asked_about_place(chance, met, chance.choice(beyond))
+
+
+def asked_about_place(chance: random.Random, met: Model, offset: int) -> None:
+    header, _ = a_set(chance, met)
+    strides = integer(chance), integer(chance)
+    if chance.random() < 0.5:
+        header.verb = chance.choice([Verb.SET, Verb.GET])
+        header.step, (header.count, header.argument) = offset, strides
+        met.ask(header)
+        return
+    run = Header(Verb.RUN, field=1, count=4, argument=1, extents=(1, 0, 0, 0, 0))
+    place = struct.pack("=qqii", offset, 4 * integer(chance), *strides)
+    met.ask(run, struct.pack("=i", header.field), place)
+
+
 FATAL: list[Callable[[random.Random, Model], None]] = [
     noise_for_an_envelope, wrong_number_of_frames, wrong_magic_or_version, unknown_kind, acknowledgement_of_nothing,
     wrong_header, values_for_nothing, request_for_values, misfit_piece, values_of_absurd_size, path_of_absurd_length,
-    run_of_absurd_fields, memory_of_no_use, no_forcing, more_than_a_window, farewell, time_level_out_of_reach,
+    run_of_absurd_fields, memory_of_no_use, place_in_no_memory, place_outside, no_forcing, more_than_a_window,
+    farewell, time_level_out_of_reach,
 ]  # fmt: skip
 
 
