@@ -90,7 +90,7 @@ contains
 
     !> Copy the whole block to or from `memory`, where its rows and levels lie apart from each other.
     subroutine copy_rows(words, shape, memory, row_stride, level_stride, outward)
-        integer(int32), intent(in), contiguous, target :: words(:)
+        integer(int32), intent(inout), contiguous, target :: words(:)
         type(block_shape), intent(in) :: shape
         type(c_ptr), intent(in) :: memory           !! of its first value
         integer(int64), intent(in) :: row_stride    !! words from a row to the next

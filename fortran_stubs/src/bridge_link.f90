@@ -220,7 +220,7 @@ contains
         type(model_link), intent(inout) :: link
         type(shared_place), intent(in) :: place
         integer, intent(in) :: record  !! of a run, from 0
-        integer(int32), intent(in), contiguous, target :: words(:)
+        integer(int32), intent(inout), contiguous, target :: words(:)
         type(block_shape), intent(in) :: shape
         logical, intent(in) :: outward  !! out of the model's array
         if (.not. fits(link%memory, place, record, shape)) call give_up(link, &

@@ -208,7 +208,7 @@ contains
         type(shared_memory), intent(in) :: memory
         type(shared_place), intent(in) :: place
         integer, intent(in) :: record  !! from 0
-        integer(int32), intent(in), contiguous, target :: words(:)
+        integer(int32), intent(inout), contiguous, target :: words(:)
         type(block_shape), intent(in) :: shape
         logical, intent(in) :: outward  !! out of the model's array
         integer(int64) :: first
