@@ -393,7 +393,7 @@ class Session:
     def _asked(self, name: str, dtype: Any, halo: int) -> WireField:
         """How an entry travels that is asked for; ValueError if it cannot in that way."""
         entry = self.registration.entry(name)
-        if not halo and dtype is None:
+        if type(halo) is int and halo == 0 and dtype is None:  # most calls
             return self._as_it_is(entry)
         halo = whole_number("halo", halo, 0)
         wire = as_asked(entry, dtype, halo)
