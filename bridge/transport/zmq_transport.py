@@ -299,7 +299,10 @@ class Endpoint:
             wanted = next(iter(ranks.values())).introduction.ranks
             missing = ", ".join(str(n) for n in range(wanted) if n not in ranks)
             message += f"; of instance {label} these ranks of {wanted} are missing: {missing}"
-        return message
+        return (
+            f"{message}. A model that has ended says why in its own output (a setting that it refuses, no libzmq, "
+            "keys); one that waits has another NEMO_BRIDGE_ENDPOINT"
+        )
 
     # --- options, keys and news ---
 

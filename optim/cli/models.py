@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -50,10 +50,11 @@ class ModelProgram(Protocol):
 
 @dataclass(frozen=True)
 class ToyOcean:
-    """toy_ocean with a namelist file."""
+    """toy_ocean with a namelist file, and what is changed in it."""
 
     program: str
     namelist: Path
+    changes: Params = field(default_factory=dict)
 
     def way_to(self, name: str) -> Way:
         group, _, entry = name.partition("/")
@@ -61,7 +62,7 @@ class ToyOcean:
         return Way()
 
     def expected(self) -> Namelist:
-        return toy_ocean.read_namelist(self.namelist)
+        return namelist.apply(toy_ocean.read_namelist(self.namelist), self.changes)
 
     def prepare(self, folder: Path, changes: Params | None = None) -> None:
         known, base = namelist.apply(self.expected(), changes or {}), self.namelist.parent

@@ -28,6 +28,12 @@ Endpoint = Annotated[
         metavar="ADDRESS", help="over ZMQ: where they meet [default: ipc path in the run directory]"
     ),
 ]
+ServeOnly = Annotated[
+    bool,
+    typer.Option(
+        "--serve-only", help="over ZMQ: print the models' commands, and wait until others start them"
+    ),
+]
 Keys = Annotated[Path | None, typer.Option(help="over ZMQ: directory of keys (`nemo-bridge keys`)")]
 
 

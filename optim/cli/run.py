@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,13 +17,19 @@ from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.model import OutcomeKind, Params, Recording
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
+from optim.cli import model_table, options
 from optim.cli.exit_codes import MODEL_FAILED, WRONG_USE
-from optim.cli.models import MODEL_FOLDER
+from optim.cli.job import ModelSettings
+from optim.cli.model_table import ModelTable
+from optim.cli.models import MODEL_FOLDER, ToyOcean
 from optim.cli.ownership import owned, refuse_tuning
 from optim.cli.server import live_session, progress_printer
 
+if TYPE_CHECKING:
+    from bridge.ensemble import Ensemble
+    from bridge.session import Session
+
 DAY, YEAR = 86400.0, 360 * 86400.0  # toy_ocean's calendar: 360 days
-_TIMEOUT = 300.0
 _MOST_STEPS = 2**31 - 1  # the model's integers
 _MODEL_CODES = {
     1: WRONG_USE,
@@ -48,15 +54,24 @@ def run(
     ] = None,
     every: Annotated[int, typer.Option(help="record every so many steps")] = 1,
     output: Annotated[Path | None, typer.Option(help="netCDF file for the recorded fields")] = None,
+    transport: options.Transport = None,
+    endpoint: options.Endpoint = None,
+    keys: options.Keys = None,
+    serve_only: options.ServeOnly = False,
 ) -> None:
-    """Run toy_ocean. Stand-alone it writes a restart; with --record it runs through the bridge."""
+    """Run toy_ocean. Stand-alone it writes a restart; with --record it runs through the bridge, over MPI or ZMQ."""
     refuse_tuning(directory)
-    configuration = namelist.apply(toy_ocean.read_namelist(namelist_file), _parsed(settings or []))
+    program = ToyOcean(toy_ocean.NAME, namelist_file, _parsed(settings or []))
+    configuration = program.expected()
     length = _length(configuration, steps, days, years)
     _require_writable(restart)
     _require_writable(output)
+    over_zmq = transport is options.TransportName.ZMQ
+    _check_transport(over_zmq, record, endpoint, keys, serve_only)
     if record is not None:
-        _recorded(configuration, namelist_file, directory, length, ranks, Recorded(record, every, output))
+        way = model_table.ZMQ if over_zmq else model_table.MPI
+        model = ModelSettings(ModelTable(program, ranks, transport=way, endpoint=endpoint or "", keys=keys))
+        _recorded(model, directory, Recorded(length, record, every, output), serve_only)
         return
     with owned(directory):
         code = _stand_alone(configuration, namelist_file.parent, directory, length, ranks, restart)
@@ -65,8 +80,9 @@ def run(
 
 @dataclass(frozen=True)
 class Recorded:
-    """What to record, and where it goes."""
+    """How many steps to run, what to record, and where it goes."""
 
+    length: int
     fields: str
     every: int
     output: Path | None
@@ -165,26 +181,46 @@ class _Follower:
 # --- through the bridge -----------------------------------------------------------------------------------------
 
 
-def _recorded(
-    configuration: Namelist, namelist_file: Path, directory: Path, length: int, ranks: int, recorded: Recorded
+def _check_transport(
+    over_zmq: bool, record: str | None, endpoint: str | None, keys: Path | None, serve_only: bool
 ) -> None:
-    if not launch.inside_mpi_job():
-        with owned(directory):
-            folder = (directory / MODEL_FOLDER).resolve()
-            toy_ocean.prepare(folder, configuration, namelist_file.parent)
-            server = [sys.executable, "-m", "optim.cli", *sys.argv[1:]]
-            code = watch.run(launch.server_and_models(server, toy_ocean.argv(), ranks, [folder]))
-        sys.exit(code)
-    if not 1 <= recorded.every <= length:
+    """ConfigurationError for options that would have no effect."""
+    if over_zmq and record is None:
+        raise ConfigurationError("--transport zmq belongs to --record: without it the model runs alone")
+    given = {"--endpoint": endpoint, "--keys": keys, "--serve-only": serve_only}
+    needless = [name for name, value in given.items() if value]
+    if needless and not over_zmq:
+        raise ConfigurationError(f"{needless[0]} belongs to --transport zmq")
+
+
+def _recorded(model: ModelSettings, directory: Path, recorded: Recorded, serve_only: bool) -> None:
+    if not 1 <= recorded.every <= recorded.length:
         raise ConfigurationError(
-            f"--every {recorded.every}: nothing would be recorded in {length} steps; give 1 to {length}"
+            f"--every {recorded.every}: nothing would be recorded in {recorded.length} steps; "
+            f"give 1 to {recorded.length}"
         )
+    if launch.inside_mpi_job() and not model.over_zmq:
+        with live_session(model.timeout, model.program.expected()) as session:
+            _record(session, directory, recorded)
+        return
+    with owned(directory) as own:
+        if model.over_zmq:
+            from optim.cli.zmq_server import served_models
+
+            with served_models(model, own, serve_only) as ensemble:
+                _record(ensemble, own, recorded)
+            return
+        folders = model.prepare(own)
+        code = watch.run(model.job(sys.argv[1:], folders))
+    sys.exit(code)
+
+
+def _record(model: Session | Ensemble, directory: Path, recorded: Recorded) -> None:
+    """One run of a live model; its fields are written to a file."""
     recording = Recording(tuple(recorded.fields.replace(",", " ").split()), recorded.every)
-    with live_session(_TIMEOUT, configuration) as session:
-        trajectory = session.run({}, session.snapshot(), length, recording)
-        grid = session.describe().grid
-        if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
-            raise ModelBlewUp(trajectory.outcome.message or "the run failed", trajectory.outcome.step)
+    trajectory = model.run({}, model.snapshot(), recorded.length, recording)
+    if trajectory.outcome.kind is not OutcomeKind.COMPLETED:
+        raise ModelBlewUp(trajectory.outcome.message or "the run failed", trajectory.outcome.step)
     output = recorded.output or directory / "recorded.nc"
-    trajectory.to_xarray(grid).to_netcdf(output)
+    trajectory.to_xarray(model.describe().grid).to_netcdf(output)
     print(f"recorded fields: {output}")

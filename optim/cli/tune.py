@@ -38,12 +38,7 @@ def tune(
     instances: options.Instances = None,
     endpoint: options.Endpoint = None,
     keys: options.Keys = None,
-    serve_only: Annotated[
-        bool,
-        typer.Option(
-            "--serve-only", help="over ZMQ: print the models' commands, and wait until others start them"
-        ),
-    ] = False,
+    serve_only: options.ServeOnly = False,
     prepare_only: Annotated[
         bool, typer.Option("--prepare-only", help="fill the run directory and print the commands")
     ] = False,

@@ -118,3 +118,4 @@ def test_server_that_nobody_meets_says_so(meet) -> None:
     with pair.server(f"{OPEN}Session.over_zmq(endpoint, timeout=1)\n") as server:
         ended = pair.jobs.ended(server)
     assert ended.code == 1 and "waited 1 s in vain for a model at ipc://" in ended.output
+    assert "A model that has ended says why in its own output" in ended.output

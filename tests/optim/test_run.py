@@ -25,6 +25,9 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess:
         ),
         (("--days", "1", "--restart", "."), "this file cannot be written"),
         (("--days", "1", "--record", "tos", "--output", "."), "this file cannot be written"),
+        (("--steps", "2", "--record", "tos", "--every", "3"), "nothing would be recorded in 2 steps"),
+        (("--steps", "2", "--transport", "zmq"), "--transport zmq belongs to --record"),
+        (("--steps", "2", "--record", "tos", "--serve-only"), "--serve-only belongs to --transport zmq"),
     ],
 )
 def test_wrong_options_are_found_before_the_model_starts(
