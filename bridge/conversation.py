@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from bridge.coupling import CoupledRun
-from bridge.decomposition import Tile
 from bridge.description import Registration, parse
 from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
+from bridge.field_routes import FieldRoutes, payload_of
 from bridge.model import LARGEST_STEP
-from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_extents, padded_text
+from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_text
 from bridge.run import Run, outcome_of
-from bridge.shared_memory import NOWHERE, Place, Sharing, offer_for
+from bridge.shared_memory import Sharing, offer_for
 from bridge.transport.base import Transport, Window
 from bridge.wire_field import WireField
 
@@ -33,10 +31,8 @@ class Conversation:
         self.under_way = False  # in the middle of an exchange that may still end well
         self.refusals: list[str] = []
         self._exchange = _Exchange(self)
-        #: by verb, number and rank: where the array is, the request, does the rank copy it itself
-        self._requests: dict[tuple[int, int, int], tuple[Any, bytes, bool]] = {}
         self.registration: Registration = self._hello()
-        self.shared = self._share_memory()
+        self.routes = FieldRoutes(transport, self.registration.decomposition, self._share_memory())
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
         """One request to all ranks, with a path if `text` is given; their answers in the order of ranks."""
@@ -54,34 +50,34 @@ class Conversation:
 
     def put(self, values: Sequence[tuple[WireField, np.ndarray]]) -> None:
         """Write C-contiguous global arrays; all are on their way before the first answer is awaited."""
+        routes = self.routes
         with self._exchange:
-            lent = [(wire, self._lent(wire, array)) for wire, array in values]
+            lent = [(wire, routes.to_read(wire, array)) for wire, array in values]
             for wire, array in lent:
                 for rank in range(self.transport.ranks):
-                    request, placed = self._request(Verb.SET, wire, rank, array)
+                    request, placed = routes.request(Verb.SET, wire, rank, array)
                     self.transport.send_request(rank, request)
                     if not placed:
-                        self.transport.send(rank, Window(array, self._tile(rank, wire)))
+                        routes.send(rank, wire, array)
             self._answers(Verb.SET, len(values))
 
     def fetch(self, wire: WireField, array: np.ndarray) -> None:
         """Read an entry into a C-contiguous global array of its shape. Values that travel are the answer themselves."""
+        routes = self.routes
         with self._exchange:
-            there = self.shared.like(array) if self._is_worth_a_copy(wire) else array
+            there = routes.to_write(wire, array)
             helped = []  # ranks that copy their part themselves
             for rank in range(self.transport.ranks):
-                request, placed = self._request(Verb.GET, wire, rank, there)
+                request, placed = routes.request(Verb.GET, wire, rank, there)
                 if placed:
                     helped.append(rank)
                 else:
-                    self._receive_field(rank, wire, array)
+                    routes.receive(rank, wire, array)
                 self.transport.send_request(rank, request)
             if helped:
                 self._answers(Verb.GET, ranks=helped)
         if there is not array:
-            for rank in helped:
-                tile = self._tile(rank, wire)
-                Window(array, tile).view[...] = Window(there, tile).view
+            routes.copy_parts(wire, there, array, helped)
         wire.close_edges(array, self.registration.decomposition.edges)
 
     def run(self, run: Run, meanwhile: Callable[[], None] | None = None) -> None:
@@ -133,19 +129,12 @@ class Conversation:
         except ProtocolError as error:
             raise ProtocolError(f"instance {self.transport.instance}: {error}") from error
 
-    def zeros(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """An array of zeros, in memory that the model's ranks share if they can."""
-        return self._array(shape, dtype, of_zeros=True)
-
-    def for_all_cells(self, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-        """An array for a field's inner cells; zero where no rank will write."""
-        return self._array(shape, dtype, not self.registration.decomposition.covers_all)
-
-    def _array(self, shape: Sequence[int], dtype: np.dtype, of_zeros: bool) -> np.ndarray:
+    def array(self, shape: Sequence[int], dtype: np.dtype, halo: bool) -> np.ndarray:
+        """An array for a field, where the model's ranks reach it if they can; zero where none will write."""
         # After a failure half-way a rank may still write to where an array has been.
         if self.interrupted and not self.under_way:
             return np.zeros(shape, dtype)
-        return self.shared.array(shape, dtype, of_zeros)
+        return self.routes.array(shape, dtype, halo)
 
     def _share_memory(self) -> Sharing:
         """Offer memory to all ranks; those that run here copy fields from and to arrays that lie in it."""
@@ -200,14 +189,14 @@ class Conversation:
         """Ask all ranks to run, and tell those that share memory where what they show belongs."""
         numbers = run.numbers
         for rank in range(self.transport.ranks):
-            places = [self._place(rank, wire, array) for wire, array in run.shown]
+            places = [self.routes.place(rank, wire, array) for wire, array in run.shown]
             request = run.request
             request.field = int(any(places))
             self.transport.send_request(rank, request.pack())
             if len(numbers):
                 self.transport.send(rank, Window(numbers))
             if request.field:
-                self.transport.send(rank, _payload_of(places))
+                self.transport.send(rank, payload_of(places))
             run.travel(rank, [place is None for place in places])
         run.waiting = set(range(self.transport.ranks))
 
@@ -219,7 +208,7 @@ class Conversation:
             index = run.records[rank]
             run.records[rank] += 1
             for wire in run.travelling[rank]:
-                self._receive_field(rank, wire, run.fields[wire.entry.name][index : index + 1])
+                self.routes.receive(rank, wire, run.fields[wire.entry.name][index : index + 1])
         elif header.verb == Verb.COUPLE and run.coupled is not None:
             self._couple(run.coupled, rank, header)
         elif header.verb == Verb.OUTCOME:
@@ -233,7 +222,7 @@ class Conversation:
         """A rank begins an interval; once all have, let the closure compute and give out what is due."""
         asked = header.argument == 1
         for wire in coupled.travelling[rank] if asked else ():
-            self._receive_field(rank, wire, coupled.next_fields[wire.entry.name])
+            self.routes.receive(rank, wire, coupled.next_fields[wire.entry.name])
         coupled.here.add(rank)
         if len(coupled.here) < self.transport.ranks:
             return
@@ -251,17 +240,17 @@ class Conversation:
     def _force(self, coupled: CoupledRun) -> None:
         """Give all ranks the forcing that is due, or end the run if the closure failed."""
         # The ranks have taken what was lent to them before: all have begun another interval.
-        coupled.lent = [(wire, self._lent(wire, array)) for wire, array in coupled.due()]
+        coupled.lent = [(wire, self.routes.to_read(wire, array)) for wire, array in coupled.due()]
         status = Status.OK if coupled.failure is None else Status.ERROR
         for rank in range(self.transport.ranks):
-            places = [self._place(rank, wire, array) for wire, array in coupled.lent]
+            places = [self.routes.place(rank, wire, array) for wire, array in coupled.lent]
             answer = Header(Verb.FORCING, status, count=len(places), argument=int(any(places)))
             self.transport.send_request(rank, answer.pack())
             if answer.argument:
-                self.transport.send(rank, _payload_of(places))
+                self.transport.send(rank, payload_of(places))
             for place, (wire, array) in zip(places, coupled.lent, strict=True):
                 if place is None:
-                    self.transport.send(rank, Window(array, self._tile(rank, wire)))
+                    self.routes.send(rank, wire, array)
         self.transport.finish()
 
     def _refused(self, rank: int, header: Header) -> None:
@@ -281,53 +270,6 @@ class Conversation:
         self.transport.receive(rank, Window(buffer))
         self.transport.finish()
         return buffer.tobytes()[: header.count].decode(errors="replace")
-
-    def _request(self, verb: int, wire: WireField, rank: int, array: np.ndarray) -> tuple[bytes, bool]:
-        """The packed header that asks a rank for a field or announces it; does the rank copy it from and to its place?
-
-        The last one of each field is kept: making it takes longer than sending it.
-        """
-        entry = wire.entry
-        key = (verb, wire.number, rank)
-        where = (self.shared.offset_of(array), array.shape) if entry.tiled else None
-        known = self._requests.get(key)
-        if known is not None and known[0] == where:
-            return known[1], known[2]
-        tile = self._tile(rank, wire)
-        shape = (*entry.shape[:-2], tile.nj, tile.ni) if tile else entry.shape
-        header = Header(verb, 0, entry.number, wire.dtype_code, len(shape), padded_extents(shape))
-        if (place := self._place(rank, wire, array)) is not None:
-            header.step, header.count, header.argument = place.offset, place.row_stride, place.level_stride
-        self._requests[key] = where, header.pack(), place is not None
-        return self._requests[key][1:]
-
-    def _tile(self, rank: int, wire: WireField) -> Tile | None:
-        """Where the rank's part lies in the array on this side."""
-        if not wire.entry.tiled:
-            return None
-        tile = self.registration.decomposition.tiles[rank]
-        return replace(tile, i=tile.i + wire.halo, j=tile.j + wire.halo) if wire.halo else tile
-
-    def _lent(self, wire: WireField, array: np.ndarray) -> np.ndarray:
-        """The array, or a copy of it that ranks can read themselves."""
-        return self.shared.lent(array) if self._is_worth_a_copy(wire) else array
-
-    def _is_worth_a_copy(self, wire: WireField) -> bool:
-        """Is an ordinary array copied to or from shared memory faster than sent?"""
-        return wire.entry.tiled and not self.transport.in_place
-
-    def _place(self, rank: int, wire: WireField, array: np.ndarray) -> Place | None:
-        """Where the rank's part lies in the memory that we share; None: it travels."""
-        return self.shared.place(rank, array, self._tile(rank, wire)) if wire.entry.tiled else None
-
-    def _receive_field(self, rank: int, wire: WireField, array: np.ndarray) -> None:
-        """Begin to receive a rank's part; what all ranks share comes from the first."""
-        if wire.entry.tiled or rank == 0:
-            self.transport.receive(rank, Window(array, self._tile(rank, wire)))
-
-
-def _payload_of(places: Sequence[Place | None]) -> bytes:
-    return b"".join(NOWHERE if place is None else place.pack() for place in places)
 
 
 class _Exchange:

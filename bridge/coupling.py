@@ -75,15 +75,13 @@ class CoupledRun:
         coupling: Coupling,
         receive: Sequence[WireField],
         send: Sequence[WireField],
-        zeros: Callable[[tuple[int, ...], np.dtype], np.ndarray] = np.zeros,
+        array: Callable[[WireField, int], np.ndarray],
     ) -> None:
         self.coupling = coupling
         self.receive = receive
         self.send = send
         #: fields by name [buffer, (k,) j, i]: with a lag, ranks may show those of later intervals meanwhile
-        self._buffers = {
-            wire.entry.name: zeros((coupling.lag + 1, *wire.shape), wire.dtype) for wire in receive
-        }
+        self._buffers = {wire.entry.name: array(wire, coupling.lag + 1) for wire in receive}
         self.travelling: dict[int, list[WireField]] = {}  # received as messages, of each rank
         self.lent: list[tuple[WireField, np.ndarray]] = []  # forcing that ranks may still read
         self.failure: BaseException | None = None

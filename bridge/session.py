@@ -301,7 +301,7 @@ class Session:
             for name in coupling.receive
         ]
         send = [as_asked(self.registration.entry(n, _WRITABLE), coupling.dtype) for n in coupling.send]
-        return CoupledRun(coupling, receive, send, self._model.zeros)
+        return CoupledRun(coupling, receive, send, self._array)
 
     def _begin(self, run: Run, params: Params, snapshot: Snapshot) -> None:
         """Put the model where the run begins."""
@@ -417,7 +417,7 @@ class Session:
         """An array for values of an entry, or for so many records of them; zero where no rank will write."""
         shape = (*records, *wire.shape)
         try:
-            return (self._model.zeros if wire.halo else self._model.for_all_cells)(shape, wire.dtype)
+            return self._model.array(shape, wire.dtype, bool(wire.halo))
         except (MemoryError, ValueError) as error:
             raise ProtocolError(
                 f"{wire.entry.name!r} with shape {shape} does not fit into this machine's memory"

@@ -26,7 +26,7 @@ folder, endpoint = Path(sys.argv[1]), (sys.argv + ["mpi"])[2]
 def opened():
     return Session.over_mpi(timeout=60) if endpoint == "mpi" else Session.over_zmq(endpoint, timeout=60)
 def way(session):
-    return "memory" if session._model.shared.with_rank(0) else "messages"
+    return "memory" if session._model.routes.shared.with_rank(0) else "messages"
 """
 
 # Fields of 400 x 300 cells: on each rank larger than what travels with the control.
