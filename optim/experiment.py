@@ -23,7 +23,15 @@ from optim.check import cosine
 from optim.cost import Cost
 from optim.experiment_file import Experiment
 from optim.forward import Forward, Identity, Window
-from optim.gradients import Ensemble, FieldSurrogate, FiniteDifference, GradientEstimator, SurrogateGradient
+from optim.gradients import (
+    Ensemble,
+    FieldSurrogate,
+    FiniteDifference,
+    GradientEstimator,
+    ResponseSurface,
+    Spsa,
+    SurrogateGradient,
+)
 from optim.minimise import Iteration, Solution, minimise
 from optim.minimisers import LevenbergMarquardt
 from optim.refine import Refined, refine
@@ -218,6 +226,10 @@ def make_estimator(
     try:
         if settings.kind == "finite-difference":
             return FiniteDifference(forward, **settings.options)
+        if settings.kind == "spsa":
+            return Spsa(forward, **settings.options)
+        if settings.kind == "response-surface":
+            return ResponseSurface(forward, **settings.options)
         return Ensemble(forward, **{"members": len(experiment.controls), **settings.options})
     except TypeError as error:
         raise ConfigurationError(f"[estimator]: {error}") from error

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from bridge.errors import ConfigurationError
 from bridge.model import Params
 from optim.control import ControlVector, from_table
-from optim.gradients import Ensemble, FiniteDifference
+from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 from optim.minimisers import LBFGS, Adam, LevenbergMarquardt, Minimiser
 from optim.refine import RefineSettings
 from optim.settings_check import (
@@ -143,7 +143,11 @@ ESTIMATORS: dict[str, type] = {
     "surrogate": SurrogateSettings,
     "finite-difference": FiniteDifference,
     "ensemble": Ensemble,
+    "spsa": Spsa,
+    "response-surface": ResponseSurface,
 }
+#: fields of the estimators that no file sets
+_NOT_IN_FILES = ("forward", "avoid", "clearance")
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,10 @@ class EstimatorSettings:
             return controls * (2 if self.options.get("central") else 1) + 1
         if self.kind == "ensemble":
             return self.options.get("members", controls) + 1
+        if self.kind == "spsa":
+            return 2 * self.options.get("repeats", Spsa.repeats) + 1
+        if self.kind == "response-surface":
+            return self.options.get("runs", ResponseSurface.runs) + 1
         return 1
 
 
@@ -294,7 +302,7 @@ def _check_for_nemo(experiment: Experiment) -> None:
         )
     if experiment.estimator.kind == "surrogate":
         raise ConfigurationError(
-            '[estimator]: there is no surrogate of NEMO; give kind = "finite-difference" or "ensemble"'
+            '[estimator]: there is no surrogate of NEMO; give another kind, e.g. "finite-difference" or "ensemble"'
         )
     for item in experiment.observations:
         if item.kind == "climatology":
@@ -320,7 +328,7 @@ def _estimator(table: Any, controls: int) -> EstimatorSettings:
     options = {name: value for name, value in table.items() if name != "kind"}
     if kind == "ensemble":
         options.setdefault("members", controls)
-    options = checked(ESTIMATORS[kind], f"[estimator] of kind {kind}", options, without=("forward",))
+    options = checked(ESTIMATORS[kind], f"[estimator] of kind {kind}", options, without=_NOT_IN_FILES)
     surrogate = options.pop("surrogate", SurrogateSettings.surrogate)
     return EstimatorSettings(kind, surrogate, options)
 

@@ -3,11 +3,15 @@
 finite_difference   perturbed real runs, P+1 or 2P+1 of them
 surrogate           one real run; tangent linear of a simplified twin at its recorded states
 ensemble            regression over a handful of perturbed real runs
+spsa                two real runs along random signs of all parameters at once
+response_surface    one real run; a smooth surface fitted once to runs spread over the prior
 """
 
 from optim.gradients.base import GradientEstimator, evaluation_at
 from optim.gradients.ensemble import Ensemble
 from optim.gradients.finite_difference import FiniteDifference
+from optim.gradients.response_surface import ResponseSurface
+from optim.gradients.spsa import Spsa
 from optim.gradients.surrogate import FieldSurrogate, SurrogateGradient
 
 __all__ = [
@@ -15,6 +19,8 @@ __all__ = [
     "FieldSurrogate",
     "FiniteDifference",
     "GradientEstimator",
+    "ResponseSurface",
+    "Spsa",
     "SurrogateGradient",
     "evaluation_at",
 ]

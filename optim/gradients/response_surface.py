@@ -1,0 +1,124 @@
+"""Response surface: how observations answer to parameters, learned once from runs spread over the prior.
+
+The misfits of the set-up runs are compressed to their empirical orthogonal functions (EOFs); the amplitude of each is
+a polynomial of the scaled parameters, its degree chosen by leaving runs out. At x one real run gives the residual,
+the surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one run, whatever the number of parameters.
+
+The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
+of the response over the distance between runs, not the one at a point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bridge.errors import ConfigurationError, ModelBlewUp
+from emulator.tangent_linear import from_matrix
+from optim.cost import Evaluation
+from optim.forward import Forward
+from optim.gradients.base import evaluation_at, value_at
+from optim.gradients.design import space_filling
+from optim.gradients.polynomial import Polynomial, choose, fit
+from optim.settings_check import Count, Positive
+
+_RIDGES = (1e-8, 1e-6, 1e-4, 1e-2)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Misfit [m] ~ modes @ amplitudes(x), less a constant; `modes` [m, q], one polynomial for each amplitude.
+
+    `left_out` is the error of the misfits of runs that were left out, relative to their spread.
+    """
+
+    modes: np.ndarray
+    amplitudes: tuple[Polynomial, ...]
+    left_out: float
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """d(misfit)/dx [m, P]."""
+        return self.modes @ np.concatenate([amplitude.jacobian(x) for amplitude in self.amplitudes])
+
+
+@dataclass(frozen=True)
+class SurfaceState:
+    """Where the set-up runs are made, [N, P] (fixed by the seed), and the surface once they are."""
+
+    design: np.ndarray
+    surface: Surface | None = None
+
+
+@dataclass(frozen=True)
+class ResponseSurface:
+    """`runs` set-up runs within `reach` prior standard deviations of the prior mean, as far as bounds allow.
+
+    Polynomials up to degree `most`; `neglected` is the share of the misfits' variance that EOFs may leave out. No
+    set-up run is nearer than `clearance` to one of the points `avoid`: for tests that must not know the answer.
+    """
+
+    forward: Forward
+    runs: Count = 128
+    reach: Positive = 2.0
+    most: Count = 3
+    neglected: Positive = 1e-8
+    avoid: Sequence[Sequence[float]] = ()
+    clearance: Positive = 1.0
+
+    def init(self, key: int) -> SurfaceState:
+        """Choose where the set-up runs are made."""
+        size = len(self.forward.controls)
+        lower, upper = (
+            self.forward.controls.project(np.full(size, side)) for side in (-self.reach, self.reach)
+        )
+        return SurfaceState(space_filling(self.runs, lower, upper, key, self.avoid, self.clearance))
+
+    def runs_needed(self, x: np.ndarray, state: SurfaceState) -> int:
+        """One, none if x has been run; and the set-up runs before the first gradient."""
+        return (0 if state.surface else self.runs) + (not self.forward.known(x))
+
+    def evaluate(self, x: np.ndarray, state: SurfaceState) -> tuple[Evaluation, SurfaceState]:
+        """Value from the real run at x, Jacobian from the surface."""
+        before = self.forward.runs
+        if state.surface is None:
+            state = replace(state, surface=self._surface(state.design))
+        assert state.surface is not None
+        plain = value_at(self.forward, x)
+        runs = self.forward.runs - before
+        if not plain.ok:
+            return replace(plain, runs=runs), state
+        return evaluation_at(self.forward, x, from_matrix(state.surface.jacobian(x)), runs), state
+
+    def _surface(self, design: np.ndarray) -> Surface:
+        """Make the set-up runs and fit; those that blew up are left out."""
+        self.forward.observe_all(design)
+        misfits = [self.forward.observe(x).misfit for x in design]
+        there = np.array([misfit is not None for misfit in misfits])
+        if there.sum() < 2 + design.shape[1]:
+            raise ModelBlewUp(
+                f"only {there.sum()} of {len(design)} set-up runs completed; use a smaller reach than {self.reach}",
+                self.forward.window.steps,
+                self.forward.params(design[0]),
+            )
+        points, values = design[there], np.array([misfit for misfit in misfits if misfit is not None])
+        amplitudes, modes = eofs(values, self.neglected)
+        fits, errors = zip(*(self._fit(points, column[:, None]) for column in amplitudes.T), strict=True)
+        return Surface(modes, fits, float(np.sqrt(sum(errors) / np.sum(amplitudes**2))))
+
+    def _fit(self, points: np.ndarray, amplitude: np.ndarray) -> tuple[Polynomial, float]:
+        """The polynomial of one amplitude [N, 1], and its sum of squared left-out errors."""
+        try:
+            degree, ridge, error = choose(points, amplitude, self.reach, range(1, self.most + 1), _RIDGES)
+        except ValueError as problem:
+            raise ConfigurationError(f"[estimator]: runs = {self.runs}: {problem}") from problem
+        return fit(points, amplitude, self.reach, degree, ridge), error
+
+
+def eofs(values: np.ndarray, neglected: float) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitudes [N, q] and modes [m, q] of `values` [N, m] about their mean, but for that share of the variance."""
+    left, size, right = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    variance = np.cumsum(size**2)
+    kept = 1 + int(np.sum(variance < (1.0 - neglected) * variance[-1]))
+    return left[:, :kept] * size[:kept], right[:kept].T
