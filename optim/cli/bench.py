@@ -40,3 +40,28 @@ def overhead(json_file: _Json = None, quick: _Quick = False) -> None:
     from optim.bench import overhead as benchmark
 
     benchmark.main(json_file, quick)
+
+
+@app.command()
+def gradients(
+    cases: Annotated[list[str] | None, typer.Option("--case", help="cases (default: all)")] = None,
+    estimators: Annotated[
+        list[str] | None, typer.Option("--estimator", help="estimators (default: all)")
+    ] = None,
+    windows: Annotated[
+        list[int] | None, typer.Option("--window", help="windows in steps (default: all)")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="seeds of estimators that draw")] = 5,
+    directory: Annotated[Path, typer.Option(help="where finished cells are kept")] = Path(
+        "runs/bench-gradients"
+    ),
+    json_file: _Json = None,
+    figure: Annotated[Path | None, typer.Option(help="file for the figure, .png or .pdf")] = None,
+    quick: _Quick = False,
+) -> None:
+    """Score approximate gradients beside exact ones; what is finished is kept and not made again."""
+    from optim.bench.gradients import command
+    from optim.cli.server import progress_printer
+
+    choice = command.Choice(cases or (), estimators or (), windows or (), seeds, quick)
+    command.main(choice, directory, json_file, figure, progress_printer())

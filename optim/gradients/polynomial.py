@@ -81,19 +81,19 @@ def left_out_errors(
 
 def choose(
     points: np.ndarray, values: np.ndarray, reach: float, degrees: Iterable[int], ridges: Iterable[float]
-) -> tuple[int, float, float]:
-    """Degree and ridge with the least sum of squared leave-one-out errors, and that sum.
+) -> list[tuple[int, float, float]]:
+    """For each column of `values` the degree and ridge with the least leave-one-out error, and its sum of squares.
 
     ValueError if the points are too few for any degree.
     """
-    found: list[tuple[float, int, float]] = []
+    settings, errors = [], []
     ridges = tuple(ridges)
     for degree in degrees:
         if len(Basis.of(points.shape[1], degree).powers) < len(points):
             for ridge in ridges:
-                error = float(np.sum(left_out_errors(points, values, reach, degree, ridge) ** 2))
-                found.append((error, degree, ridge))
-    if not found:
+                settings.append((degree, ridge))
+                errors.append(np.sum(left_out_errors(points, values, reach, degree, ridge) ** 2, axis=0))
+    if not settings:
         raise ValueError(f"{len(points)} points are too few for a polynomial of {points.shape[1]} variables")
-    error, degree, ridge = min(found)
-    return degree, ridge, error
+    best = np.argmin(errors, axis=0)
+    return [(*settings[row], float(errors[row][column])) for column, row in enumerate(best)]

@@ -104,16 +104,20 @@ class ResponseSurface:
             )
         points, values = design[there], np.array([misfit for misfit in misfits if misfit is not None])
         amplitudes, modes = eofs(values, self.neglected)
-        fits, errors = zip(*(self._fit(points, column[:, None]) for column in amplitudes.T), strict=True)
-        return Surface(modes, fits, float(np.sqrt(sum(errors) / np.sum(amplitudes**2))))
+        fits, error = self._fits(points, amplitudes)
+        return Surface(modes, fits, float(np.sqrt(error / np.sum(amplitudes**2))))
 
-    def _fit(self, points: np.ndarray, amplitude: np.ndarray) -> tuple[Polynomial, float]:
-        """The polynomial of one amplitude [N, 1], and its sum of squared left-out errors."""
+    def _fits(self, points: np.ndarray, amplitudes: np.ndarray) -> tuple[tuple[Polynomial, ...], float]:
+        """A polynomial for each amplitude [N, q], and the sum of squares of all left-out errors."""
         try:
-            degree, ridge, error = choose(points, amplitude, self.reach, range(1, self.most + 1), _RIDGES)
+            best = choose(points, amplitudes, self.reach, range(1, self.most + 1), _RIDGES)
         except ValueError as problem:
             raise ConfigurationError(f"[estimator]: runs = {self.runs}: {problem}") from problem
-        return fit(points, amplitude, self.reach, degree, ridge), error
+        fits = tuple(
+            fit(points, amplitude[:, None], self.reach, degree, ridge)
+            for amplitude, (degree, ridge, _) in zip(amplitudes.T, best, strict=True)
+        )
+        return fits, sum(error for _, _, error in best)
 
 
 def eofs(values: np.ndarray, neglected: float) -> tuple[np.ndarray, np.ndarray]:

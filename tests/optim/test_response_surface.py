@@ -48,7 +48,7 @@ def test_cross_validation_finds_the_degree_of_noisy_values(degree: int) -> None:
     basis = Basis.of(2, degree)
     values = basis(points) @ random.standard_normal((len(basis.powers), 1))
     values += 1e-3 * random.standard_normal(values.shape)
-    assert choose(points, values, 1.0, (1, 2, 3), (1e-9,))[0] == degree
+    assert choose(points, values, 1.0, (1, 2, 3), (1e-9,))[0][0] == degree
     with pytest.raises(ValueError, match="too few"):
         choose(points[:3], values[:3], 1.0, (1, 2, 3), (1e-9,))
 

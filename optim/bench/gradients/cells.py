@@ -1,0 +1,91 @@
+"""A cell of the benchmark: one estimator with one seed on one case at one window, at all test points. A JSON file.
+
+Cells are made in any order and never twice: a benchmark that was stopped goes on where it stood, and tables and
+figures are drawn from the files alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from optim.bench.gradients.scores import Scores, score
+
+#: the estimator's name in the cells that hold the reference
+EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was measured; gradients [points][P] are in scaled coordinates."""
+
+    case: str
+    estimator: str
+    window: int
+    seed: int
+    recipe: str
+    commit: str
+    names: tuple[str, ...]
+    points: list[list[float]]
+    gradients: list[list[float]]
+    steps_per_gradient: float = 0.0
+    setup_steps: float = 0.0
+    setup_distance: float | None = (
+        None  # of the nearest set-up run to a test point, in prior standard deviations
+    )
+    field_cosines: list[float] = field(default_factory=list)
+
+    @property
+    def runs_per_gradient(self) -> float:
+        """In forward runs of the window."""
+        return self.steps_per_gradient / self.window
+
+    @property
+    def setup_runs(self) -> float:
+        return self.setup_steps / self.window
+
+    def scores(self, exact: Cell) -> list[Scores]:
+        """Of each test point beside the cell of the exact gradient."""
+        return [score(np.array(g), np.array(e)) for g, e in zip(self.gradients, exact.gradients, strict=True)]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of the cells."""
+
+    folder: Path
+
+    def path(self, case: str, estimator: str, window: int, seed: int) -> Path:
+        return self.folder / case / f"{estimator}.n{window}.seed{seed}.json"
+
+    def load(self, case: str, estimator: str, window: int, seed: int, recipe: str) -> Cell | None:
+        """The cell if it was made with this recipe."""
+        path = self.path(case, estimator, window, seed)
+        found = _read(path) if path.is_file() else None
+        return found if found is not None and found.recipe == recipe else None
+
+    def save(self, cell: Cell) -> None:
+        """Whole or not at all."""
+        path = self.path(cell.case, cell.estimator, cell.window, cell.seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(asdict(cell), indent=1) + "\n")
+        os.replace(part, path)
+
+    def cells(self) -> Iterator[Cell]:
+        """All that are there."""
+        for path in sorted(self.folder.glob("*/*.seed*.json")):
+            yield _read(path)
+
+
+def _read(path: Path) -> Cell:
+    try:
+        table = json.loads(path.read_text())
+        return Cell(**{**table, "names": tuple(table["names"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is no cell of this benchmark ({error}); remove it") from error

@@ -1,0 +1,106 @@
+"""The figures of the benchmark by name, from its cells: `<case>.<estimator>.n<window>.scalars.<score>` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optim.bench.gradients.cells import EXACT, Cell
+from optim.bench.gradients.scores import Scores, largest_share, null_scores, spread
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimator on one case at one window, over all seeds and test points."""
+
+    case: str
+    estimator: str
+    window: int
+    scores: tuple[Scores, ...]
+    seeds: int
+    parameters: int
+    runs: float  # forward runs per gradient
+    setup_runs: float
+    setup_distance: float | None
+    field_cosines: tuple[float, ...]
+
+    @property
+    def worst(self) -> float:
+        """Largest relative error of any component."""
+        return max(score.worst_relative_error for score in self.scores)
+
+    @property
+    def break_even(self) -> float | None:
+        """Gradients after which the set-up has paid for itself beside P + 1 runs each; None if never."""
+        saved = self.parameters + 1 - self.runs
+        return self.setup_runs / saved if saved > 0.0 else None
+
+
+def rows(cells: Iterable[Cell]) -> list[Row]:
+    """By case, window and estimator; cells whose reference is missing are left out."""
+    cells = list(cells)
+    exact = {(cell.case, cell.window): cell for cell in cells if cell.estimator == EXACT}
+    groups: dict[tuple[str, int, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.estimator != EXACT and (cell.case, cell.window) in exact:
+            groups.setdefault((cell.case, cell.window, cell.estimator), []).append(cell)
+    return [_row(group, exact[key[:2]]) for key, group in sorted(groups.items())]
+
+
+def _row(group: list[Cell], exact: Cell) -> Row:
+    first = group[0]
+    distances = [cell.setup_distance for cell in group if cell.setup_distance is not None]
+    return Row(
+        first.case,
+        first.estimator,
+        first.window,
+        tuple(score for cell in group for score in cell.scores(exact)),
+        len(group),
+        len(first.names),
+        float(np.mean([cell.runs_per_gradient for cell in group])),
+        float(np.mean([cell.setup_runs for cell in group])),
+        min(distances, default=None),
+        tuple(cosine for cell in group for cosine in cell.field_cosines),
+    )
+
+
+def figures(cells: Iterable[Cell]) -> dict[str, float]:
+    """Every figure by name: the worst relative error is the largest, of other scores the median, least and largest."""
+    cells = list(cells)
+    found: dict[str, float] = {}
+    for cell in cells:
+        if cell.estimator == EXACT:
+            found |= _of_reference(cell)
+    for row in rows(cells):
+        prefix = f"{row.case}.{row.estimator}.n{row.window}"
+        found[f"{prefix}.scalars.worst_relative_error"] = row.worst
+        for name in ("cosine", "norm_ratio", "sign"):
+            values = spread([getattr(score, name) for score in row.scores])
+            for suffix, value in zip(("", "_least", "_largest"), values, strict=True):
+                found[f"{prefix}.scalars.{name}{suffix}"] = value
+        found[f"{prefix}.scalars.cost_runs"] = row.runs
+        found[f"{prefix}.scalars.setup_runs"] = row.setup_runs
+        if row.break_even is not None and row.setup_runs:
+            found[f"{prefix}.scalars.break_even_gradients"] = row.break_even
+        if row.setup_distance is not None:
+            found[f"{prefix}.scalars.setup_distance"] = row.setup_distance
+        if row.field_cosines:
+            found[f"{prefix}.field.cosine"], found[f"{prefix}.field.cosine_least"], _ = spread(
+                row.field_cosines
+            )
+    return found
+
+
+def _of_reference(cell: Cell) -> dict[str, float]:
+    """What guesses score, in the mean over the test points, and how the gradient is shared out."""
+    gradients = [np.array(gradient) for gradient in cell.gradients]
+    nulls = [null_scores(gradient) for gradient in gradients]
+    prefix = f"{cell.case}.null.n{cell.window}.scalars"
+    return {
+        f"{prefix}.random_cosine": float(np.mean([null.random_cosine for null in nulls])),
+        f"{prefix}.same_sign_cosine": float(np.mean([null.same_sign_cosine for null in nulls])),
+        f"{prefix}.same_sign": float(np.mean([null.same_sign for null in nulls])),
+        f"{prefix}.largest_share": max(largest_share(gradient) for gradient in gradients),
+    }

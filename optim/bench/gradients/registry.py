@@ -1,0 +1,58 @@
+"""Cases and estimators by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from bridge.errors import ConfigurationError
+from optim.bench.gradients.problem import Case, Estimator
+from optim.bench.gradients.run_estimators import RunEstimator
+from optim.bench.gradients.toy_ocean import ToyOcean
+from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
+
+Item = TypeVar("Item")
+_SURFACE_RUNS, _REACH = 256, 1.5
+
+
+def estimators() -> dict[str, Estimator]:
+    """All of them, with the settings that the benchmark gives them."""
+    made: list[Estimator] = [
+        RunEstimator("finite_difference", lambda p, f: FiniteDifference(f, 0.1), "step 0.1"),
+        RunEstimator(
+            "finite_difference_central",
+            lambda p, f: FiniteDifference(f, 0.1, central=True),
+            "step 0.1, central",
+        ),
+        RunEstimator("spsa", lambda p, f: Spsa(f, 0.1), "step 0.1", random=True),
+        RunEstimator(
+            "ensemble",
+            lambda p, f: Ensemble(f, 2 * len(f.controls), spread=0.3, refresh=0.0),
+            "2 P members, spread 0.3",
+            random=True,
+        ),
+        RunEstimator(
+            "response_surface",
+            lambda p, f: ResponseSurface(f, _SURFACE_RUNS, reach=_REACH, avoid=p.points.tolist()),
+            f"{_SURFACE_RUNS} runs, reach {_REACH}, cubic",
+            random=True,
+        ),
+    ]
+    return {estimator.name: estimator for estimator in made}
+
+
+def cases(quick: bool) -> dict[str, Callable[[], Case]]:
+    """All of them; `quick` ones have two test points."""
+    points = 2 if quick else 5
+    return {"toy_ocean": lambda: ToyOcean(points)}
+
+
+def chosen(kind: str, known: Mapping[str, Item], wanted: Sequence[str]) -> list[Item]:
+    """Those that are wanted, all without; ConfigurationError suggests the nearest name."""
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+            raise ConfigurationError(f"there is no {kind} {name!r}{hint}")
+    return [known[name] for name in wanted or known]
