@@ -108,7 +108,7 @@ class Ensemble:
         try:
             ensemble = cls(sessions, arrivals, attempts, timeout, directory, snapshot_memory)
         except BaseException as error:
-            arrivals.close(f"the server ended before the run began: {error}")
+            arrivals.send_away(sessions, error)
             raise
         atexit.register(ensemble.stop)
         return ensemble

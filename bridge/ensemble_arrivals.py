@@ -90,8 +90,15 @@ class ZmqArrivals:
             self.tend({session.instance for session in sessions})
             return sorted(sessions, key=lambda session: session.instance)
         except BaseException as error:
-            self.close(f"the server ended before the run began: {error}")
+            self.send_away(sessions, error)
             raise
+
+    def send_away(self, sessions: Sequence[Session], error: BaseException) -> None:
+        """The server ends before a run began: tell those that are here, and give the endpoint back."""
+        reason = f"the server ended before the run began: {error}"
+        for session in sessions:
+            session.dismiss(reason)
+        self.close(reason)
 
     def _begun(self, transport: Any) -> list[Session]:
         """A session with an instance; none with one that is lost at once, where another one will be started."""

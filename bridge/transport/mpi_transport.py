@@ -292,8 +292,10 @@ def _raise_when_terminated(job: Siblings) -> None:
     """
 
     def crash(message: str) -> ModelCrashed:
-        for number in (signal.SIGCONT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(
+            signal.SIGCONT, lambda number, frame: None
+        )  # one that has come already may not meet SIG_DFL
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return job.crash(message)
 
     def continued(number: int, frame: FrameType | None) -> None:

@@ -119,3 +119,13 @@ def test_server_that_nobody_meets_says_so(meet) -> None:
         ended = pair.jobs.ended(server)
     assert ended.code == 1 and "waited 1 s in vain for a model at ipc://" in ended.output
     assert "A model that has ended says why in its own output" in ended.output
+
+
+def test_instance_that_waits_in_vain_for_the_others_is_told(meet) -> None:
+    pair = meet("ipc")
+    script = f"{OPEN}from bridge.ensemble import Ensemble\nEnsemble.over_zmq(endpoint, 2, timeout=60, first_timeout=3)\n"
+    with pair.server(script) as server, pair.model(1) as model:
+        ends = [pair.jobs.ended(job) for job in (server, model)]
+    assert [end.code for end in ends] == [1, 1], ends
+    assert "waited 3 s in vain" in ends[0].output and "Exception ignored" not in ends[0].output
+    assert "the server ended before the run began: waited 3 s" in ends[1].output
