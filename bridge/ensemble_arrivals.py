@@ -125,8 +125,10 @@ class ZmqArrivals:
 
 def let_in(newcomers: Newcomers | None, hosts: Sequence[Host]) -> None:
     """Instances that have arrived join those who are alike, while some place is free; others are sent away."""
-    while newcomers is not None and any(host.has_room for host in hosts):
-        newcomers.tend(_labels(hosts))
+    if newcomers is None:
+        return
+    newcomers.tend(_labels(hosts))
+    while any(host.has_room for host in hosts):
         try:
             session = newcomers.next()
             if session is None:

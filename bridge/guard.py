@@ -14,36 +14,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: becomes the launcher at a word from us, or leaves when we are gone; then the kernel ends the launcher when we die
-_AT_THE_WORD = """
-import ctypes, os, signal, sys
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and the launcher would go on ignoring
-    signal.signal(number, signal.SIG_DFL)
-if sys.stdin.readline() and os.getppid() == int(sys.argv[1]):
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.execvp(sys.argv[2], sys.argv[2:])
-"""
-_FAREWELL = 5.0  # seconds for the guard to leave in peace
+#: a shell that becomes the launcher at a word from us, or leaves when we are gone
+_AT_THE_WORD = 'read -r word && exec "$0" "$@" < /dev/null'
+_FAREWELL = 5.0  # seconds for a guard to leave in peace
+_WAITS = (0.0, 3.0)  # seconds before each of the two ends the session: the second finds nothing left to do
 
 
 class Guard:
-    """A process that ends the job's session if this process dies, however it dies.
+    """Ends the job's session if this process dies, however it dies.
 
-    It waits on a pipe that the kernel closes when we are gone. (The signal that the kernel then sends to mpirun is not
-    enough: mpirun sometimes leaves without its ranks. It is for the moment in which a guard was killed too.)
+    Two processes, so that one is left when somebody ends the other and then us. Each waits on a pipe that the kernel
+    closes when we are gone. (Asking the kernel to send mpirun a signal is not enough: mpirun sometimes leaves without
+    its ranks.)
     """
 
     def __init__(self, session: int) -> None:
         self._session = session
-        code = f"from bridge.guard import guard; guard({session})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._processes = [self._posted(wait) for wait in _WAITS]
 
     def __enter__(self) -> Guard:
         return self
@@ -51,21 +38,33 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         self.dismiss()
 
-    def at_post(self) -> Guard:
-        """This guard, or another one if somebody has ended it."""
-        return self if self._process.poll() is None else Guard(self._session)
+    def stay_complete(self) -> None:
+        """Replace those processes that somebody has ended; called now and then."""
+        for number, process in enumerate(self._processes):
+            if process.poll() is not None:
+                self._processes[number] = self._posted(_WAITS[number])
 
     def dismiss(self) -> None:
-        """The watch is over: say the word that lets the guard leave in peace. Once more does no harm."""
-        assert self._process.stdin is not None
-        if not self._process.stdin.closed:
-            with contextlib.suppress(OSError), self._process.stdin as stdin:  # it may be gone
-                stdin.write(b"done")
-        try:
-            self._process.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """The watch is over: say the word that lets them leave in peace. Once more does no harm."""
+        for process in self._processes:
+            assert process.stdin is not None
+            if not process.stdin.closed:
+                with contextlib.suppress(OSError), process.stdin as stdin:  # it may be gone
+                    stdin.write(b"done")
+        for process in self._processes:
+            try:
+                process.wait(_FAREWELL)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _posted(self, wait: float) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, str(self._session), str(wait)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def start_guarded(
@@ -73,13 +72,12 @@ def start_guarded(
 ) -> tuple[subprocess.Popen, Guard]:
     """Start a launcher in a session of its own, and its guard; OSError if there is no such program.
 
-    The launcher begins when the guard is there: nobody would end it if we died between the two. It gets SIGTERM at the
-    end of the thread that calls this.
+    The launcher begins when the guard is there: nobody would end it if we died between the two.
     """
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     launcher = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _AT_THE_WORD, str(os.getpid()), *command],
+        ["/bin/sh", "-c", _AT_THE_WORD, *command],
         env=environment,
         stdin=subprocess.PIPE,
         start_new_session=True,
@@ -92,10 +90,13 @@ def start_guarded(
     return launcher, guard
 
 
-def guard(session: int) -> None:
-    """Body of the guard process: wait for the word, or for the end of the process that should say it."""
-    if not sys.stdin.buffer.read():
-        survivors = end_session(session)
+def guard(session: int, wait: float) -> None:
+    """Body of a guard process: wait for the word, or for the end of the process that should say it."""
+    if sys.stdin.buffer.read():
+        return
+    time.sleep(wait)
+    survivors = end_session(session)
+    if survivors or not wait:
         print(
             f"nemo-bridge: the launching process died; {survivors} processes of its job were ended",
             file=sys.stderr,
@@ -143,3 +144,7 @@ def _signal_all(processes: Sequence[int], number: signal.Signals) -> None:
             os.kill(process, number)
         except (ProcessLookupError, PermissionError):
             pass  # it ended meanwhile; its number may be somebody else's by now
+
+
+if __name__ == "__main__":  # with nothing imported but what stands above, to be there soon
+    guard(int(sys.argv[1]), float(sys.argv[2]))

@@ -16,7 +16,7 @@ from typing import IO
 from bridge.errors import BridgeError, ModelCrashed
 from bridge.guard import Guard, end_session, start_guarded
 from bridge.launch import Job, mpi_environment, mpirun_command
-from bridge.started_job import log_tail
+from bridge.started_job import LOOK, log_tail
 
 #: in a model's folder: what mpirun itself says
 LAUNCHER_LOG = "mpirun.log"
@@ -38,12 +38,17 @@ class ModelJobs:
         self._jobs = [_ModelJob(instance, prepare) for instance in range(instances)]
         self._restarts = restarts
         self._timeout = timeout
+        self._next_look = 0.0
 
     def tend(self, connected: Collection[int]) -> None:
         """Start what is not there; `connected` are the labels of the instances that the server has.
 
-        ModelCrashed when an instance cannot be started, or when none is left.
+        ModelCrashed when an instance cannot be started, or when none is left. Cheap enough for each turn of a loop.
         """
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK
+            for job in self._jobs:
+                job.keep_guarded()
         for job in self._jobs:
             if job.given_up:
                 continue
@@ -143,6 +148,11 @@ class _ModelJob:
         if code is None:
             return f"{where} has not met its server within {timeout:g} s"
         return f"{where} ended before it met its server: {_ending(code)}"
+
+    def keep_guarded(self) -> None:
+        """See that its guard lives."""
+        if self._guard is not None:
+            self._guard.stay_complete()
 
     def wait(self, deadline: float) -> None:
         """Wait for its end by itself."""

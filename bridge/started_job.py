@@ -65,7 +65,7 @@ class StartedJob:
         except subprocess.TimeoutExpired:
             if time.monotonic() >= self._next_look:
                 self._next_look = time.monotonic() + 0.9 * LOOK
-                self._guard = self._guard.at_post()
+                self._guard.stay_complete()
                 if self._suspended.too_long():
                     self.launcher.kill()
             return None

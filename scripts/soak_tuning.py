@@ -209,7 +209,7 @@ def victim_kind(process: int, top: int) -> str:
     if program in ("mpirun", "mpiexec", "orterun", "toy_ocean"):
         return "model" if program == "toy_ocean" else "launcher"
     return next(
-        (kind for word, kind in (("bridge.guard", "guard"), ("optim.cli", "server")) if word in line), ""
+        (kind for word, kind in (("bridge/guard.py", "guard"), ("optim.cli", "server")) if word in line), ""
     )
 
 

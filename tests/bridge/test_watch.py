@@ -11,6 +11,8 @@ import pytest
 
 from bridge import guard, started_job, watch
 from bridge.guard import session_members
+from bridge.launch import Job, Program
+from bridge.model_jobs import ModelJobs
 
 SLEEPER = "import time, sys; print('up', flush=True); time.sleep(60)"
 
@@ -128,18 +130,34 @@ def test_killing_the_watcher_ends_the_job(watched_job: tuple) -> None:
 
 def test_a_guard_that_was_killed_is_replaced(watched_job: tuple) -> None:
     watcher, mpirun = watched_job
-    [first] = _guards_of(watcher.pid)
+    first, second = _guards_of(watcher.pid)
     os.kill(first, signal.SIGKILL)
-    _wait_until(lambda: _guards_of(watcher.pid) not in ([], [first]), "there is another guard")
+    _wait_until(lambda: set(_guards_of(watcher.pid)) - {first, second}, "there is another guard")
+    assert second in _guards_of(watcher.pid)
     watcher.kill()
     watcher.wait()
     _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
 
 
-def test_killing_the_guard_and_at_once_the_watcher_ends_the_job(watched_job: tuple) -> None:
+def test_a_guard_of_a_model_over_zmq_is_replaced_too(tmp_path: Path) -> None:
+    job = Job((Program(python(SLEEPER), 1, tmp_path, tmp_path / "model.log"),))
+    with ModelJobs(lambda instance: job, 1) as jobs:
+        jobs.tend(set())
+        _wait_until(lambda: len(_guards_of(os.getpid())) == 2, "there are guards")
+        first, second = _guards_of(os.getpid())
+        os.kill(second, signal.SIGKILL)
+
+        def replaced() -> bool:
+            jobs.tend({0})  # the instance is here
+            return bool(set(_guards_of(os.getpid())) - {first, second})
+
+        _wait_until(replaced, "there is another guard")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_killing_a_guard_and_at_once_the_watcher_ends_the_job(watched_job: tuple, which: int) -> None:
     watcher, mpirun = watched_job
-    [guard_of_it] = _guards_of(watcher.pid)
-    os.kill(guard_of_it, signal.SIGKILL)
+    os.kill(_guards_of(watcher.pid)[which], signal.SIGKILL)
     watcher.kill()
     watcher.wait()
     _wait_until(lambda: not session_members(mpirun), "the job ended", seconds=20)
@@ -170,7 +188,9 @@ def _child_of(parent: int) -> int:
 def _guards_of(parent: int) -> list[int]:
     """Living guards that the process has started."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(word) for word in children if b"bridge.guard" in Path(f"/proc/{word}/cmdline").read_bytes()]
+    return [
+        int(word) for word in children if b"bridge/guard.py" in Path(f"/proc/{word}/cmdline").read_bytes()
+    ]
 
 
 def _wait_until(condition, what: str, seconds: float = 30.0) -> None:
@@ -181,7 +201,7 @@ def _wait_until(condition, what: str, seconds: float = 30.0) -> None:
 
 
 def test_a_launcher_whose_starter_dies_before_the_guard_is_there_never_begins(tmp_path: Path) -> None:
-    # what waits for the word does when it does not come: its standard input ends
+    # what start_guarded's shell does when the word does not come: its standard input ends
     begun = tmp_path / "begun"
     code = f"""
 import os
@@ -204,10 +224,10 @@ def test_a_guard_whose_dismissal_was_interrupted_can_be_dismissed_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(watchful._process, "wait", interrupted)
+        patch.setattr(watchful._processes[0], "wait", interrupted)
         watchful.dismiss()
     watchful.dismiss()
-    assert watchful._process.returncode == 0
+    assert [process.returncode for process in watchful._processes] == [0, 0]
     assert job.poll() is None, "dismissed in peace"
     job.kill()
     job.wait()

@@ -123,7 +123,7 @@ def test_server_that_nobody_meets_says_so(meet) -> None:
 
 def test_instance_that_waits_in_vain_for_the_others_is_told(meet) -> None:
     pair = meet("ipc")
-    script = f"{OPEN}from bridge.ensemble import Ensemble\nEnsemble.over_zmq(endpoint, 2, timeout=60, first_timeout=3)\n"
+    script = OPEN + "from bridge.ensemble import Ensemble\nEnsemble.over_zmq(endpoint, 2, first_timeout=3)\n"
     with pair.server(script) as server, pair.model(1) as model:
         ends = [pair.jobs.ended(job) for job in (server, model)]
     assert [end.code for end in ends] == [1, 1], ends
