@@ -4,10 +4,12 @@ columns     water columns (T, S, TKE, Ekman shear) in a frozen flow; steps of ab
 dynamics    linear primitive equations without momentum advection, on the model's own step
 closure     the TKE closure of both, with its production held
 twin        either of them as a surrogate of recorded fields
+forced      either of them under tendencies from outside, interval by interval
 
 Why these and what they leave out: docs/surrogates.md.
 """
 
+from emulator.simplified_toy_ocean.forced import ForcedTwin
 from emulator.simplified_toy_ocean.twin import SimplifiedTwin
 
-__all__ = ["SimplifiedTwin"]
+__all__ = ["ForcedTwin", "SimplifiedTwin"]

@@ -22,7 +22,7 @@ from emulator.toy_ocean.ldfeiv import ldf_eiv
 from emulator.toy_ocean.ldfslp import Slopes, ldf_slp
 from emulator.toy_ocean.ldftra import ldf_tra
 from emulator.toy_ocean.sbc import Climatology, sbc_step
-from emulator.toy_ocean.state import State, Surface
+from emulator.toy_ocean.state import State, Surface, Tendencies
 from emulator.toy_ocean.stencil import im1, ip1, jm1, jp1, kp1
 from emulator.toy_ocean.traldf import is_isoneutral, tra_ldf, tra_ldf_akz
 from emulator.toy_ocean.traqsr import tra_qsr
@@ -46,6 +46,9 @@ class ColumnState(NamedTuple):
     en: Array
 
 
+Prognostic = ColumnState
+
+
 class Frozen(NamedTuple):
     """Recorded velocities at U and V [k, j, i], and the model step that stands for the interval."""
 
@@ -67,6 +70,7 @@ def surrogate_step(
     grid: Grid,
     config: Config,
     forcing: Climatology | None,
+    tendencies: Tendencies | None = None,
 ) -> ColumnState:
     """One step of config.rn_Dt. Only its derivative at recorded states is meant to be used."""
     hold = jax.lax.stop_gradient
@@ -81,7 +85,7 @@ def surrogate_step(
         grid, config, params, state.en, frozen.uo, frozen.vo, rn2, surface, (flat, flat, flat), flat
     )
     slopes = hold(ldf_slp(grid, params, t, s, alpha, beta, rn2))
-    thetao, so = tracers(grid, config, params, t, s, surface, mixing.avt, slopes, frozen)
+    thetao, so = tracers(grid, config, params, t, s, surface, mixing.avt, slopes, frozen, tendencies)
     return ColumnState(thetao, so, mixing.en)
 
 
@@ -95,6 +99,7 @@ def tracers(
     avt: Array,
     slopes: Slopes,
     frozen: Frozen,
+    tendencies: Tendencies | None = None,
 ) -> tuple[Array, Array]:
     """T and S after config.rn_Dt: upwind (horizontal explicit, vertical implicit), lateral and vertical mixing."""
     dt, flat = config.rn_Dt, jnp.zeros_like(grid.ssmask)
@@ -119,6 +124,9 @@ def tracers(
     trend_t = (explicit(t) + tra_qsr(grid, config, params, surface.qsr)).at[0].add(heat)
     trend_s = explicit(s).at[0].add(salt)
     diffusivity = avt + tra_ldf_akz(mixing, slopes) if is_isoneutral(config) else avt
+    if tendencies is not None:
+        trend_t += e3t * tendencies.thetao_tendency
+        trend_s += e3t * tendencies.so_tendency
     contents = jnp.stack([e3t * t + dt * trend_t, e3t * s + dt * trend_s], axis=1)
     solution = _implicit(grid, dt, diffusivity, ww, contents)
     return solution[:, 0], solution[:, 1]

@@ -24,7 +24,7 @@ from emulator.toy_ocean.grid import Grid
 from emulator.toy_ocean.ldfslp import Slopes, ldf_slp
 from emulator.toy_ocean.ldftra import ldf_tra
 from emulator.toy_ocean.sbc import Climatology, sbc_step
-from emulator.toy_ocean.state import State, Surface
+from emulator.toy_ocean.state import State, Surface, Tendencies
 from emulator.toy_ocean.traadv import tra_adv
 from emulator.toy_ocean.traldf import is_isoneutral, tra_ldf, tra_ldf_akz
 from emulator.toy_ocean.traqsr import tra_qsr
@@ -39,6 +39,7 @@ GROUPS = (
 #: what a real run has to record, and what can be observed
 RECORDED = ("thetao", "so", "uo", "vo", "zos", "en")
 READABLE = RECORDED
+Prognostic = State
 
 
 class Frozen(NamedTuple):
@@ -59,6 +60,7 @@ def surrogate_step(
     grid: Grid,
     config: Config,
     forcing: Climatology | None,
+    tendencies: Tendencies | None = None,
 ) -> State:
     """One step of config.rn_Dt. Only its derivative at recorded states is meant to be used."""
     hold = jax.lax.stop_gradient
@@ -71,9 +73,12 @@ def surrogate_step(
     rcdu = zdf_drg(grid, config, params, state.uo, state.vo)
     mixing = closure(grid, reduced, params, state.en, state.uo, state.vo, rn2, surface, (r3t, r3u, r3v), rcdu)
     timed = {**params, "namdom": {**params["namdom"], "rn_Dt": jnp.asarray(config.rn_Dt)}}
-    flow = dyn_stp(grid, reduced, timed, state, surface, None, mixing, rhd, r3t, r3u, r3v)
+    flow = dyn_stp(grid, reduced, timed, state, surface, tendencies, mixing, rhd, r3t, r3u, r3v)
     slopes = hold(ldf_slp(grid, params, state.thetao, state.so, alpha, beta, rn2))
-    thetao, so = _tracers(grid, reduced, params, state, surface, mixing.avt, slopes, (r3t, r3u, r3v), flow)
+    stretching = (r3t, r3u, r3v)
+    thetao, so = _tracers(
+        grid, reduced, params, state, surface, mixing.avt, slopes, stretching, flow, tendencies
+    )
     return State(thetao, so, flow.uo, flow.vo, flow.zos, mixing.en)
 
 
@@ -87,6 +92,7 @@ def _tracers(
     slopes: Slopes,
     stretching: tuple[Array, Array, Array],
     flow: Dynamics,
+    tendencies: Tendencies | None,
 ) -> tuple[Array, Array]:
     """`tra_stp` with slopes that are given rather than computed."""
     r3t, r3u, r3v = stretching
@@ -102,6 +108,9 @@ def _tracers(
     trend_t = (explicit(state.thetao) + tra_qsr(grid, config, params, surface.qsr)).at[0].add(heat)
     trend_s = explicit(state.so).at[0].add(salt)
     thickness = grid.e3t_0[:, None, None] * (1.0 + r3t)
+    if tendencies is not None:
+        trend_t += thickness * tendencies.thetao_tendency
+        trend_s += thickness * tendencies.so_tendency
     contents = [thickness * q + config.rn_Dt * d for q, d in ((state.thetao, trend_t), (state.so, trend_s))]
     diffusivity = avt + tra_ldf_akz(mixing, slopes) if is_isoneutral(config) else avt
     solution = tra_zdf(grid, config, flow.r3t_new, diffusivity, jnp.stack(contents, axis=1))

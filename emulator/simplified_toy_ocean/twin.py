@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bridge.errors import ConfigurationError
-from bridge.model import Recording, Trajectory
+from bridge.model import Params, Recording, Trajectory
 from emulator.precision import require_float64
 from emulator.simplified_toy_ocean import columns, dynamics
 from emulator.sweep import Sweep, backward_sweep, forward_sweep
@@ -108,13 +108,16 @@ class SimplifiedTwin:
         return pull
 
     def _inputs(self, trajectory: Trajectory) -> tuple:
-        params = {group: dict(entries) for group, entries in self.params.items()}
-        for group, entries in trajectory.params.items():
-            params.setdefault(group, {}).update(entries)
-        params = jax.tree.map(lambda value: jnp.asarray(value, dtype=float), params)
         steps = np.asarray(trajectory.steps)
         states, frozen = self.module.from_record(trajectory.fields, steps, self.every)
-        return self.grid, self.forcing, states, frozen, params
+        return self.grid, self.forcing, states, frozen, self.merged(trajectory.params)
+
+    def merged(self, params: Params) -> dict[str, dict[str, jax.Array]]:
+        """The values of a run that sets `params`."""
+        values: dict[str, dict[str, Any]] = {group: dict(entries) for group, entries in self.params.items()}
+        for group, entries in params.items():
+            values.setdefault(group, {}).update(entries)
+        return jax.tree.map(lambda value: jnp.asarray(value, dtype=float), values)
 
     def _check(self, names: Sequence[str], fields: Sequence[str]) -> None:
         for name in names:

@@ -5,9 +5,11 @@ surrogate           one real run; tangent linear of a simplified twin at its rec
 ensemble            regression over a handful of perturbed real runs
 spsa                two real runs along random signs of all parameters at once
 response_surface    one real run; a smooth surface fitted once to runs spread over the prior
+coupled_window      a closure in Python that takes part in a real run: the gradient by its weights
 """
 
 from optim.gradients.base import GradientEstimator, evaluation_at
+from optim.gradients.coupled_window import CoupledWindow
 from optim.gradients.ensemble import Ensemble
 from optim.gradients.finite_difference import FiniteDifference
 from optim.gradients.response_surface import ResponseSurface
@@ -15,6 +17,7 @@ from optim.gradients.spsa import Spsa
 from optim.gradients.surrogate import FieldSurrogate, SurrogateGradient
 
 __all__ = [
+    "CoupledWindow",
     "Ensemble",
     "FieldSurrogate",
     "FiniteDifference",

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.model import Outcome, OutcomeKind, Snapshot, Trajectory
-from emulator.simplified_toy_ocean import SimplifiedTwin
+from emulator.simplified_toy_ocean import ForcedTwin, SimplifiedTwin
 from emulator.tangent_linear import inner_product
 from emulator.toy_ocean.config import DEFAULT_PARAMETERS, Config
 from emulator.toy_ocean.step import step
@@ -139,3 +139,43 @@ def test_what_the_surrogate_cannot_do_is_refused(box: SimpleNamespace) -> None:
         twin_of(box, "columns").linearise(box.run, ("namtra_qsr/rn_si1",), ("uo",))
     with pytest.raises(ConfigurationError, match="should be one of"):
         twin_of(box, "rows")
+
+
+@pytest.mark.parametrize("variant", ["columns", "dynamics"])
+def test_forced_intervals_are_transposed_rightly(box: SimpleNamespace, variant: str) -> None:
+    twin = ForcedTwin(twin_of(box, variant), ("thetao_tendency",))
+    forcing = {"thetao_tendency": np.zeros_like(box.run.fields["thetao"])}
+    linear = twin.linearise(box.run.fields, forcing, 0, {})
+    random = np.random.default_rng(7)
+    state = {"thetao": random.standard_normal(forcing["thetao_tendency"].shape[1:])}
+    push = {"thetao_tendency": 1e-6 * random.standard_normal(state["thetao"].shape)}
+    weights = {"thetao": random.standard_normal(state["thetao"].shape)}
+    pushed = linear.tangent(1, state, push)
+    of_state, of_forcing = linear.adjoint(1, weights)
+    backward = inner_product(
+        {"a": of_state["thetao"], "b": of_forcing["thetao_tendency"]},
+        {"a": state["thetao"], "b": push["thetao_tendency"]},
+    )
+    assert inner_product({"t": pushed["thetao"]}, {"t": weights["thetao"]}) == pytest.approx(
+        backward, rel=1e-10
+    )
+
+
+@pytest.mark.parametrize("variant", ["columns", "dynamics"])
+def test_a_tendency_heats_what_it_should(box: SimpleNamespace, variant: str) -> None:
+    twin = ForcedTwin(twin_of(box, variant))
+    forcing = {"thetao_tendency": np.zeros_like(box.run.fields["thetao"])}
+    linear = twin.linearise(box.run.fields, forcing, 0, {})
+    rate, seconds = 1e-6, EVERY * box.run.time_step
+    heated = np.asarray(
+        linear.tangent(0, {}, {"thetao_tendency": rate * np.asarray(box.grid.tmask)})["thetao"]
+    )
+    cells = (
+        np.asarray(box.grid.e1e2t)[None]
+        * np.asarray(box.grid.e3t_0)[:, None, None]
+        * np.asarray(box.grid.tmask)
+    )
+    mean = (cells * heated).sum() / cells.sum()
+    # all of the heat is there, but for what the restoring at the surface takes within the interval
+    lost = 1.0 - mean / (rate * seconds)
+    assert 0.0 < lost < 0.01
