@@ -12,9 +12,12 @@ from scipy import sparse
 from optim.gradients.step_model import State, fields_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """Names and shapes of fields, and where each begins in the flat vector [size] of all of them."""
+    """Names and shapes of fields, and where each begins in the flat vector [size] of all of them.
+
+    Compared by identity, so that it can be a static part of a compiled function.
+    """
 
     shapes: Mapping[str, tuple[int, ...]]
 

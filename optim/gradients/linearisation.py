@@ -4,14 +4,14 @@ With u_{k+1} = Psi(u_k, theta) the exact derivatives are A_k = dPsi/du and B_k =
 *linearisation* offers products with estimates of both. How they were come by is its own affair, except for two rules:
 it is taken about the states that the real model recorded, and no derivative of the real model goes into it.
 
-A linearisation has two parts that can be mixed freely: its flow A and its forcing B (`Linearisation`).
+It has two parts that can be mixed freely: the flow A and the forcing B.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -110,30 +110,46 @@ class ForcingKind(Protocol):
         ...
 
 
+class Linearisation(Protocol):
+    """What the sweeps take: products with A_k and B_k together."""
+
+    def tangent(self, k: int, change: State, parameters: ParameterVector) -> State:
+        """A_k du + B_k dtheta."""
+        ...
+
+    def adjoint(self, k: int, sensitivity: State) -> tuple[State, ParameterVector]:
+        """A_kᵀ lambda and B_kᵀ lambda."""
+        ...
+
+
+@runtime_checkable
+class JointKind(FlowKind, ForcingKind, Protocol):
+    """A kind that knows both parts and gives their products for less together than apart."""
+
+    def joint(self, run: RecordedRun) -> Linearisation:
+        """Flow and forcing along a recorded run."""
+        ...
+
+
 @dataclass(frozen=True)
-class Linearisation:
-    """Both parts along one recorded run, with the products that the sweeps take."""
+class Composed:
+    """The flow of one kind and the forcing of another."""
 
     flow: Flow
     forcing: Forcing
 
-    def state_tangent(self, k: int, change: State) -> State:
-        """A_k du."""
-        return self.flow.tangent(k, change)
+    def tangent(self, k: int, change: State, parameters: ParameterVector) -> State:
+        """A_k du + B_k dtheta."""
+        forced = self.forcing.tangent(k, parameters)
+        return {name: value + forced[name] for name, value in self.flow.tangent(k, change).items()}
 
-    def state_adjoint(self, k: int, sensitivity: State) -> State:
-        """A_kᵀ lambda."""
-        return self.flow.adjoint(k, sensitivity)
-
-    def parameter_tangent(self, k: int, change: ParameterVector) -> State:
-        """B_k dtheta."""
-        return self.forcing.tangent(k, change)
-
-    def parameter_adjoint(self, k: int, sensitivity: State) -> ParameterVector:
-        """B_kᵀ lambda."""
-        return self.forcing.adjoint(k, sensitivity)
+    def adjoint(self, k: int, sensitivity: State) -> tuple[State, ParameterVector]:
+        """A_kᵀ lambda and B_kᵀ lambda."""
+        return self.flow.adjoint(k, sensitivity), self.forcing.adjoint(k, sensitivity)
 
 
 def linearise(flow: FlowKind, forcing: ForcingKind, run: RecordedRun) -> Linearisation:
-    """The linearisation along `run` with the flow of one kind and the forcing of another."""
-    return Linearisation(flow.flow(run), forcing.forcing(run))
+    """The linearisation along `run` with the flow of one kind and the forcing of another (or of the same)."""
+    if flow is forcing and isinstance(flow, JointKind):
+        return flow.joint(run)
+    return Composed(flow.flow(run), forcing.forcing(run))

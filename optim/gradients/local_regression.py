@@ -13,31 +13,33 @@ import numpy as np
 
 from optim.gradients.stencil import NOTHING, Stencil
 
-_CELLS_AT_ONCE = 128  # bounds the memory of what is gathered
+_CELLS_AT_ONCE = 64  # bounds the memory of what is gathered
 
 
 def fit(samples: np.ndarray, responses: np.ndarray, stencil: Stencil, ridge: float) -> np.ndarray:
     """Coefficients [cells, q, p] in float32, from `samples` [members, inputs] and `responses` [members, outputs]."""
-    samples, responses = _padded(samples), _padded(responses)
-    members, (cells, p) = len(samples), stencil.inputs.shape
+    samples, responses = _by_value(samples), _by_value(responses)
+    members, (cells, p) = samples.shape[1], stencil.inputs.shape
     coefficients = np.zeros((cells, stencil.outputs.shape[1], p), np.float32)
     for first in range(0, cells, _CELLS_AT_ONCE):
         part = slice(first, first + _CELLS_AT_ONCE)
-        x = samples[:, stencil.inputs[part]].transpose(1, 0, 2)  # [c, members, p]
-        y = responses[:, stencil.outputs[part]].transpose(1, 0, 2)  # [c, members, q]
-        coefficients[part] = _ridge(x, y, ridge * members).transpose(0, 2, 1)
+        x, y = (
+            samples[stencil.inputs[part]],
+            responses[stencil.outputs[part]],
+        )  # [c, p, members], [c, q, members]
+        coefficients[part] = _ridge(x, y, ridge * members)
     return coefficients
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
-    """Solutions [c, p, q]; by members or by inputs, whichever are fewer."""
-    members, inputs = x.shape[1:]
+    """Solutions [c, q, p]; by members or by inputs, whichever are fewer."""
+    inputs, members = x.shape[1:]
     across = x.transpose(0, 2, 1)
     if inputs <= members:
-        gram = (across @ x).astype(float) + penalty * np.eye(inputs)
-        return np.linalg.solve(gram, (across @ y).astype(float))
-    gram = (x @ across).astype(float) + penalty * np.eye(members)
-    return across @ np.linalg.solve(gram, y.astype(float))
+        gram = x @ across + penalty * np.eye(inputs, dtype=x.dtype)
+        return np.linalg.solve(gram, x @ y.transpose(0, 2, 1)).transpose(0, 2, 1)
+    gram = across @ x + penalty * np.eye(members, dtype=x.dtype)
+    return np.linalg.solve(gram, y.transpose(0, 2, 1)).transpose(0, 2, 1) @ across
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class LocalOperator:
         return np.bincount(places, weights=values.ravel(), minlength=size + 1)[:size]
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
-    """With a last column of zeros, which the index NOTHING finds."""
-    return np.concatenate([values, np.zeros((len(values), 1), values.dtype)], axis=1)
+def _by_value(values: np.ndarray) -> np.ndarray:
+    """[value, member], contiguous, with a last row of zeros, which the index NOTHING finds."""
+    padded = np.zeros((values.shape[1] + 1, values.shape[0]), values.dtype)
+    padded[:-1] = values.T
+    return padded

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from emulator.precision import require_float64
-from optim.gradients.linearisation import Needs, ParameterVector, RecordedRun
+from optim.gradients.linearisation import Flow, Forcing, Needs, ParameterVector, RecordedRun
 from optim.gradients.step_model import State, fields_of
 
 #: (state, parameters) -> state, in JAX
@@ -49,49 +49,63 @@ class OtherStep:
         object.__setattr__(self, "_push", jax.jit(push))
         object.__setattr__(self, "_pull", jax.jit(pull))
 
-    def flow(self, run: RecordedRun) -> _OtherFlow:
+    def flow(self, run: RecordedRun) -> Flow:
         """Products with d step/du."""
-        return _OtherFlow(self, run)
+        return _Flow(self.joint(run))
 
-    def forcing(self, run: RecordedRun) -> _OtherForcing:
+    def forcing(self, run: RecordedRun) -> Forcing:
         """Products with d step/dtheta."""
-        return _OtherForcing(self, run)
+        return _Forcing(self.joint(run))
+
+    def joint(self, run: RecordedRun) -> Both:
+        """Both, in one sweep through the step."""
+        return Both(self, run)
 
 
 @dataclass(frozen=True)
-class _OtherFlow:
+class Both:
+    """Derivatives of the other step along one run."""
+
     kind: OtherStep
     run: RecordedRun
 
-    def tangent(self, k: int, change: State) -> State:
-        state = self.run.states[k]
-        moving, fixed = {"state": fields_of(state), "params": {}}, _fixed(state, self.run.params)
-        return _numpy(self.kind._push(moving, fixed, {"state": change, "params": {}}))
+    def tangent(self, k: int, change: State, parameters: ParameterVector) -> State:
+        """A_k du + B_k dtheta."""
+        return _numpy(self.kind._push(*self._at(k), {"state": change, "params": _arrays(parameters)}))
 
-    def adjoint(self, k: int, sensitivity: State) -> State:
-        state = self.run.states[k]
-        moving, fixed = {"state": fields_of(state), "params": {}}, _fixed(state, self.run.params)
-        return _numpy(self.kind._pull(moving, fixed, sensitivity)["state"])
-
-
-@dataclass(frozen=True)
-class _OtherForcing:
-    kind: OtherStep
-    run: RecordedRun
-
-    def tangent(self, k: int, change: ParameterVector) -> State:
-        return _numpy(self.kind._push(*self._at(k), {"state": {}, "params": _arrays(change)}))
-
-    def adjoint(self, k: int, sensitivity: State) -> ParameterVector:
-        return _numpy(self.kind._pull(*self._at(k), sensitivity)["params"])
+    def adjoint(self, k: int, sensitivity: State) -> tuple[State, ParameterVector]:
+        """A_kᵀ lambda and B_kᵀ lambda."""
+        pulled = _numpy(self.kind._pull(*self._at(k), sensitivity))
+        return pulled["state"], pulled["params"]
 
     def _at(self, k: int) -> tuple[Any, Any]:
-        moving = _arrays({name: self.run.params[name] for name in self.run.names})
-        return {"state": {}, "params": moving}, _fixed(self.run.states[k], self.run.params)
+        """What is differentiated and what is not, at step k."""
+        state, params = self.run.states[k], _arrays(self.run.params)
+        fields = fields_of(state)
+        moving = {"state": fields, "params": {name: params[name] for name in self.run.names}}
+        return moving, {"state": dict(state), "params": params, "fields": dict.fromkeys(fields)}
 
 
-def _fixed(state: State, params: Any) -> Any:
-    return {"state": dict(state), "params": _arrays(params), "fields": dict.fromkeys(fields_of(state))}
+@dataclass(frozen=True)
+class _Flow:
+    both: Both
+
+    def tangent(self, k: int, change: State) -> State:
+        return self.both.tangent(k, change, self.both.run.no_tangent())
+
+    def adjoint(self, k: int, sensitivity: State) -> State:
+        return self.both.adjoint(k, sensitivity)[0]
+
+
+@dataclass(frozen=True)
+class _Forcing:
+    both: Both
+
+    def tangent(self, k: int, change: ParameterVector) -> State:
+        return self.both.tangent(k, self.both.run.no_change(), change)
+
+    def adjoint(self, k: int, sensitivity: State) -> ParameterVector:
+        return self.both.adjoint(k, sensitivity)[1]
 
 
 def _arrays(values: Any) -> dict[str, np.ndarray]:

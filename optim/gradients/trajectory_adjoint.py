@@ -41,8 +41,8 @@ def gradient(
     sensitivity = _sum(run.no_change(), weights[-1])
     total = run.no_tangent()
     for k in reversed(range(run.steps)):
-        total = _sum(total, linearisation.parameter_adjoint(k, sensitivity))
-        sensitivity = _sum(linearisation.state_adjoint(k, sensitivity), weights[k])
+        earlier, share = linearisation.adjoint(k, sensitivity)
+        total, sensitivity = _sum(total, share), _sum(earlier, weights[k])
     return Gradient(total, sensitivity)
 
 
@@ -52,7 +52,7 @@ def tangents(linearisation: Linearisation, run: RecordedRun, change: Input) -> I
     state = _sum(run.no_change(), change.get("initial"))
     yield state
     for k in range(run.steps):
-        state = _sum(linearisation.state_tangent(k, state), linearisation.parameter_tangent(k, parameters))
+        state = linearisation.tangent(k, state, parameters)
         yield state
 
 
