@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from optim.forward import Forward
+from optim.gradients.linearisation import FlowKind, ForcingKind
 
 Field = Mapping[str, np.ndarray]
 
@@ -19,6 +20,7 @@ Field = Mapping[str, np.ndarray]
 class StepProblem:
     """The same cost for estimators that see the model step by step (`optim.gradients.step_model`).
 
+    `linearisations` are what the case offers to trajectory adjoints, by name: seed -> (flow kind, forcing kind).
     `values(x)` are the parameters "group/entry" of a run, `slopes(x)` their derivatives dtheta/dx [P];
     `weights(states)` gives dJ/du_k of the states 0 … n, a mapping or None each; `scale` are typical sizes of the
     initial fields' errors, which make gradients with respect to them comparable.
@@ -31,6 +33,7 @@ class StepProblem:
     slopes: Callable[[np.ndarray], np.ndarray]
     weights: Callable[[Sequence[Field]], list[Field | None]]
     scale: Mapping[str, float] | None = None
+    linearisations: Mapping[str, Callable[[int], tuple[FlowKind, ForcingKind]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bridge.errors import ConfigurationError
+from optim.bench.gradients.lorenz import lorenz63, lorenz96
 from optim.bench.gradients.problem import Case, Estimator
 from optim.bench.gradients.run_estimators import RunEstimator
+from optim.bench.gradients.step_estimators import StepEstimator
 from optim.bench.gradients.toy_ocean import ToyOcean
 from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 
 Item = TypeVar("Item")
 _SURFACE_RUNS, _REACH = 256, 1.5
+#: trajectory adjoints by the names that cases give them
+LINEARISATIONS = (
+    "static",
+    "straight_through",
+    "euler_jacobian",
+    "damped_euler_jacobian",
+    "static_probes",
+    "damped_static_probes",
+    "wrong_twin_probes",
+    "ensemble_probes",
+    "small_ensemble_probes",
+)
 
 
 def estimators() -> dict[str, Estimator]:
@@ -39,13 +53,18 @@ def estimators() -> dict[str, Estimator]:
             random=True,
         ),
     ]
+    made += [StepEstimator(name, random="ensemble" in name) for name in LINEARISATIONS]
     return {estimator.name: estimator for estimator in made}
 
 
 def cases(quick: bool) -> dict[str, Callable[[], Case]]:
     """All of them; `quick` ones have two test points."""
     points = 2 if quick else 5
-    return {"toy_ocean": lambda: ToyOcean(points)}
+    return {
+        "toy_ocean": lambda: ToyOcean(points),
+        "lorenz63": lambda: lorenz63(points),
+        "lorenz96": lambda: lorenz96(points),
+    }
 
 
 def chosen(kind: str, known: Mapping[str, Item], wanted: Sequence[str]) -> list[Item]:
