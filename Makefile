@@ -98,7 +98,7 @@ format: $(STAMP)/python
 FUZZ_FRAMES         ?= 1000000
 FUZZ_FRAMES_FORTRAN ?= 100000
 FUZZ_SEED           ?= 1
-DECODER_TESTS := tests/fuzz/test_python_decoder.py $(addprefix tests/bridge/test_,hostile_answers.py zmq_pieces.py session_in_memory.py shared_memory.py)
+DECODER_TESTS := tests/fuzz/test_python_decoder.py $(addprefix tests/bridge/test_,hostile_answers.py zmq_pieces.py session_in_memory.py shared_memory.py shared_session.py)
 
 $(STAMP)/fuzz: $(STAMP)/python
 	@$(BIN)/python scripts/requirements.py fuzz > $(STAMP)/requirements_fuzz.txt

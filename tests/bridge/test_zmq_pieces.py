@@ -120,6 +120,16 @@ def test_arrays_come_back_from_their_pieces(tile: Tile | None, dtype: type, leve
     assert np.array_equal(back, expected)
 
 
+@pytest.mark.parametrize("most", [64, 24, 80, 4096])
+def test_parts_of_rows_rows_and_levels_are_the_values_in_order(most: int) -> None:
+    """A row of the tile has 64 bytes: parts of 64 are rows, shorter ones pieces of a row, 4096 hold it all."""
+    array = np.arange(3 * 5 * 12.0).reshape(3, 5, 12)
+    window = Window(array, Tile(2, 1, 8, 3))
+    found = list(pieces.parts(window, most))
+    assert all(0 < part.nbytes <= most for part in found)
+    assert b"".join(part.tobytes() for part in found) == window.view.tobytes()
+
+
 @pytest.mark.parametrize("size", [4, 12, 1000, 4096])
 def test_pieces_may_end_anywhere_between_two_numbers(size: int) -> None:
     tile, values = Tile(2, 1, 13, 7), np.arange(3 * 7 * 13, dtype=np.float32)
