@@ -8,6 +8,7 @@ whose turn it is.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import logging
 import math
@@ -18,11 +19,13 @@ import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import finalize
 
 import numpy as np
 
 from bridge.decomposition import Tile
 from bridge.errors import ConfigurationError, ProtocolError
+from bridge.forked_copies import ForkedCopies
 from bridge.protocol import Header, Verb, padded_extents, padded_text
 from bridge.settings import SHARED_MEMORY
 from bridge.transport.base import Transport
@@ -37,6 +40,8 @@ _KEPT_BYTES = (
     2**28
 )  # of memory that nobody uses any more: kept for the next arrays, which then cost no new pages
 _PAGE = mmap.PAGESIZE
+_ROOM = 8  # addresses, times the memory of the machine
+_PRIVATE, _FIXED = 0x02, 0x10  # of Linux' mmap
 _PLACE = struct.Struct("=qqii")
 
 _log = logging.getLogger("nemo-bridge")
@@ -75,14 +80,27 @@ class SharedMemory:
         except BaseException:
             os.close(self.file)
             raise
+        finalize(self, os.close, self.file)
         self._memory = np.frombuffer(self._map, np.uint8)
         self.address: int = self._memory.ctypes.data
         self._end = _pages(ANSWERS_AT + 8 * ranks)  # of what has been given out so far
         self._free: dict[int, list[tuple[int, bool]]] = defaultdict(list)  # size: where, and is it all zeros?
         self._kept = 0
-        self._owner = os.getpid()
+        self._copies = ForkedCopies(self._make_private)
+        self._seen: list[
+            tuple[int, int, int]
+        ] = []  # blocks that nobody has here, but maybe a copy of this process
         self.nonce = 1 + secrets.randbits(62)
         self.word(NONCE_AT)[0] = self.nonce
+
+    def _make_private(self) -> None:
+        """In a copy of this process: see the file as it is, but keep what is written to ourselves."""
+        map_memory = ctypes.CDLL(None, use_errno=True).mmap
+        map_memory.restype = ctypes.c_void_p
+        kinds = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+        map_memory.argtypes = kinds
+        access = mmap.PROT_READ | mmap.PROT_WRITE
+        map_memory(self.address, self._memory.size, access, _PRIVATE | _FIXED, self.file, 0)
 
     def word(self, at: int) -> np.ndarray:
         """The 64-bit number there, as an array [1]."""
@@ -93,7 +111,9 @@ class SharedMemory:
         bytes_ = dtype.itemsize * math.prod(shape)
         if bytes_ < SMALLEST_SHARED:
             return None
-        size = _pages(bytes_)
+        size = _rounded(bytes_)
+        if self._seen:
+            self._release_unseen()
         if self._free[size]:
             at, clean = self._free[size].pop()
             self._kept -= 0 if clean else size
@@ -114,12 +134,34 @@ class SharedMemory:
             return None
         if array.nbytes == block.bytes:
             return block.at
-        return int(array.__array_interface__["data"][0]) - self.address
+        offset = int(array.__array_interface__["data"][0]) - self.address
+        return None if offset % 4 else offset
 
-    def take_back(self, at: int, size: int) -> None:
-        """Nobody has this block any more: keep it for others, its pages too unless they are many."""
-        if os.getpid() != self._owner:
-            return  # a copy of this process lets go of it, not we
+    @property
+    def forks(self) -> int:
+        """Copies of this process that were made so far."""
+        return self._copies.forks
+
+    def take_back(self, at: int, size: int, forks: int) -> None:
+        """Nobody has this block any more, made when there had been `forks` forks; a copy of this process may."""
+        if self._copies.is_copy:
+            return
+        if forks < self.forks:
+            self._seen.append((at, size, forks))
+        else:
+            self._release(at, size)
+
+    def _release_unseen(self) -> None:
+        """Take back what no copy of this process sees any more."""
+        seen, self._seen = self._seen, []
+        for block in seen:
+            if self._copies.alive_since(block[2]):
+                self._seen.append(block)
+            else:
+                self._release(*block[:2])
+
+    def _release(self, at: int, size: int) -> None:
+        """Keep a block for others, its pages too unless they are many."""
         clean = self._kept + size > _KEPT_BYTES
         if clean:
             self._map.madvise(mmap.MADV_REMOVE, at, size)
@@ -134,6 +176,7 @@ class _Block:
     def __init__(self, memory: SharedMemory, at: int, size: int, bytes_: int) -> None:
         self.memory, self.at, self.bytes = memory, at, bytes_
         self._size = size
+        self._forks = memory.forks
         address = memory.address + at
         self.__array_interface__ = {
             "data": (address, False),
@@ -143,7 +186,7 @@ class _Block:
         }
 
     def __del__(self) -> None:
-        self.memory.take_back(self.at, self._size)
+        self.memory.take_back(self.at, self._size, self._forks)
 
 
 class Sharing:
@@ -189,10 +232,11 @@ class Sharing:
         offset = self.offset_of(array)
         if offset is None or tile is None or not self._ranks[rank]:
             return None
-        *_, row, item = array.strides
-        level = array.strides[-3] if array.ndim > 2 else row * array.shape[-2]
-        record = array.strides[0]
-        return Place(offset + tile.j * row + tile.i * item, record, row // 4, level // 4)
+        # Not the array's strides: those of a dimension of one mean nothing.
+        row = array.itemsize * array.shape[-1]
+        level = row * array.shape[-2]
+        record = array.itemsize * math.prod(array.shape[1:])
+        return Place(offset + tile.j * row + tile.i * array.itemsize, record, row // 4, level // 4)
 
 
 class Offer:
@@ -200,8 +244,8 @@ class Offer:
 
     def __init__(self, ranks: int) -> None:
         """OSError where the system does not give what is needed."""
-        # As much as the machine has: what is not used costs nothing.
-        self._memory = SharedMemory(os.sysconf("SC_PHYS_PAGES") * _PAGE, ranks)
+        # Room for blocks of all sizes, used or not: what is not used costs nothing.
+        self._memory = SharedMemory(_ROOM * os.sysconf("SC_PHYS_PAGES") * _PAGE, ranks)
 
     @property
     def place(self) -> bytes:
@@ -215,8 +259,7 @@ class Offer:
         return Header(Verb.SHARE, extents=where, count=len(own_place().encode()), step=self._memory.nonce)
 
     def taken(self, answers: Sequence[str]) -> Sharing:
-        """What came of it; the file is closed, its memory stays."""
-        os.close(self._memory.file)
+        """What came of it."""
         for rank, answer in enumerate(answers):
             if answer == "shared" and self._memory.word(ANSWERS_AT + 8 * rank)[0] != self._memory.nonce:
                 raise ProtocolError(
@@ -254,3 +297,12 @@ def offer_for(transport: Transport) -> Offer | None:
 
 def _pages(size: int) -> int:
     return -(-size // _PAGE) * _PAGE
+
+
+def _rounded(size: int) -> int:
+    """Whole pages, a number of at most four binary digits and zeros: blocks of few sizes are used again and again.
+
+    Pages that are too many are never touched, and so cost nothing.
+    """
+    step = max(_PAGE, 1 << max(0, size.bit_length() - 4))
+    return -(-size // step) * step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,9 @@ LEAST = SMALLEST_SHARED // 8  # float64
 
 
 @pytest.fixture
-def memory():
+def memory() -> SharedMemory:
     """Sixteen pages for each of a hundred arrays, for two ranks."""
-    made = SharedMemory(100 * 2**16, 2)
-    yield made
-    os.close(made.file)
+    return SharedMemory(100 * 2**16, 2)
 
 
 def test_constants_are_the_same_on_both_sides() -> None:
@@ -57,7 +56,6 @@ def test_arrays_begin_as_zeros_and_never_overlap(wanted: list[tuple[int, bool]])
     for array, value in held:
         assert (array == value).all()
     assert memory.word(0)[0] == memory.nonce
-    os.close(memory.file)
 
 
 def test_memory_of_a_dropped_array_is_used_again_but_not_while_there_is_a_view(memory: SharedMemory) -> None:
@@ -94,17 +92,73 @@ def test_pages_of_dropped_arrays_go_back_to_the_system_beyond_a_limit(
     assert all(array is not None and not array.any() for array in again)
 
 
-def test_a_forked_process_gives_nothing_back(memory: SharedMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _forked(child: Callable[[], bool]) -> int:
+    """Process id of a copy of this one that ends with 0 if `child` returns True."""
+    if (process := os.fork()) == 0:
+        code = 1
+        try:
+            code = 0 if child() else 1
+        finally:
+            os._exit(code)
+    return process
+
+
+def _went_well(process: int) -> bool:
+    return os.waitpid(process, 0)[1] == 0
+
+
+def test_what_a_forked_process_writes_or_drops_stays_with_it(
+    memory: SharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shared_memory, "_KEPT_BYTES", 0)
-    array = memory.array((LEAST,), FLOAT)
-    assert array is not None
-    array[...] = 5
-    if (child := os.fork()) == 0:
-        del array
+    held = [memory.array((LEAST,), FLOAT), memory.array((LEAST,), FLOAT)]
+    for number, array in enumerate(held):
+        assert array is not None
+        array[...] = number
+
+    def child() -> bool:
+        held[0][...] = 7  # type: ignore[index]
+        held.pop()
         gc.collect()
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    assert (array == 5).all()
+        return bool((held[0] == 7).all())
+
+    assert _went_well(_forked(child))
+    assert held[0] is not None and not held[0].any() and held[1] is not None and (held[1] == 1).all()
+
+
+def test_what_a_forked_process_sees_is_not_written_again_while_it_lives(memory: SharedMemory) -> None:
+    held = [memory.array((LEAST,), FLOAT)]
+    assert held[0] is not None
+    held[0][...] = 5
+    where = memory.offset_of(held[0])
+    heard, say = os.pipe()
+
+    def child() -> bool:
+        os.close(say)
+        os.read(heard, 1)
+        return bool((held[0] == 5).all())
+
+    process = _forked(child)
+    held.clear()
+    gc.collect()
+    others = [memory.array((LEAST,), FLOAT) for _ in range(3)]
+    for other in others:
+        assert other is not None and memory.offset_of(other) != where
+        other[...] = 6
+    os.close(say)
+    os.close(heard)
+    assert _went_well(process)
+    again = memory.array((LEAST,), FLOAT)
+    assert again is not None and memory.offset_of(again) == where
+
+
+@given(st.lists(st.integers(SMALLEST_SHARED, 2**26), min_size=200, max_size=400, unique=True))
+@settings(max_examples=10, deadline=None)
+def test_arrays_of_all_sizes_do_not_wear_the_file_out(sizes: list[int]) -> None:
+    memory = SharedMemory(2**31, 1)
+    for size in sizes:
+        assert memory.array((size,), np.dtype(np.uint8)) is not None
+    assert memory.array((2**26,), np.dtype(np.uint8)) is not None
 
 
 def test_small_arrays_and_those_without_room_are_ordinary_ones(memory: SharedMemory) -> None:
@@ -164,7 +218,21 @@ def test_places_are_where_the_values_of_a_tile_are(
                 found = memory._memory[at : at + item * tile.ni].view(array.dtype)
                 true = array[record] if flat else array[record, level]
                 assert np.array_equal(found, true[tile.j + row, tile.i : tile.i + tile.ni])
-    os.close(memory.file)
+
+
+def test_a_view_with_a_dimension_more_has_the_same_place(memory: SharedMemory) -> None:
+    sharing = Sharing(memory, [True])
+    plane = sharing.array((40, 60), FLOAT)
+    tile = Tile(0, 0, 60, 40)
+    flat = sharing.place(0, plane[None], tile)
+    assert flat is not None and plane[None].strides[0] == 0
+    assert flat == sharing.place(0, plane.reshape(1, 40, 60), tile) and flat.level_stride == 2 * 40 * 60
+
+
+def test_a_view_between_words_travels(memory: SharedMemory) -> None:
+    array = memory.array((4 * SMALLEST_SHARED,), np.dtype(np.uint8))
+    assert array is not None
+    assert memory.offset_of(array[4:]) is not None and memory.offset_of(array[6:]) is None
 
 
 def test_the_switch_says_who_is_offered_memory(monkeypatch: pytest.MonkeyPatch) -> None:
