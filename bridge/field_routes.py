@@ -24,6 +24,7 @@ class FieldRoutes:
         self._decomposition = decomposition
         #: by verb, number and rank: where the array is, the request, does the rank copy it itself
         self._requests: dict[tuple[int, int, int], tuple[Any, bytes, bool]] = {}
+        self._numbers: dict[int, tuple[bytes, Window]] = {}
 
     def array(self, shape: Sequence[int], dtype: np.dtype, halo: bool) -> np.ndarray:
         """An array for a field; zero where no rank will write."""
@@ -48,6 +49,13 @@ class FieldRoutes:
             header.step, header.count, header.argument = place.offset, place.row_stride, place.level_stride
         self._requests[key] = where, header.pack(), place is not None
         return self._requests[key][1:]
+
+    def number(self, wire: WireField) -> tuple[bytes, Window]:
+        """The packed header that asks for an entry without dimensions, and where it is received; made once."""
+        if wire.number not in self._numbers:
+            header = Header(Verb.GET, 0, wire.entry.number, wire.dtype_code)
+            self._numbers[wire.number] = header.pack(), Window(np.zeros((), wire.dtype))
+        return self._numbers[wire.number]
 
     def place(self, rank: int, wire: WireField, array: np.ndarray) -> Place | None:
         """Where the rank's part lies in the memory that we share; None: it travels."""

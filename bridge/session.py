@@ -172,6 +172,8 @@ class Session:
         change their sign there: `FieldSpec.vector`), and 0 beyond a closed edge.
         """
         wire = self._asked(name, dtype, halo)
+        if out is None and not wire.entry.shape:
+            return wire.entry.as_python(self._model.number(wire))
         array = self._array(wire) if out is None else _checked_out(wire, out)
         self._model.fetch(wire, array)
         return wire.entry.as_python(array)
