@@ -11,6 +11,9 @@ places of those that are recorded and go to the closure. COUPLE: with `argument`
 follow, with 0 nothing is asked of it. FORCING: `count` fields follow (those of the run, or 0 while there are none),
 with `argument` 1 their places before them; with an error status nothing does, and the run ends where it stands.
 
+SAVE: `field` is the beginning of the id of the snapshot of all ranks, which the file of each rank keeps; the answers to
+SAVE and LOAD have it as `field`, and tell so which files belong together.
+
 Fields that have a place in shared memory do not follow: they are there when a header says that they come, and stay
 until the next one. In SET and GET `step` is the offset of the place in bytes (0: the values travel), `count` and
 `argument` the strides of rows and levels in words; GET is then answered by a REPLY.
@@ -137,10 +140,21 @@ class Header:
         return struct.pack("=2i", *self.extents[:2]).hex()
 
     @property
+    def whole_snapshot(self) -> str:
+        """Beginning of the id of the snapshot of all ranks of which the file was a part, in a reply to save or load."""
+        return struct.pack("=i", self.field).hex()
+
+    @property
     def snapshot_bytes(self) -> int:
         """Bytes that it takes in the memory of this rank, in the same replies."""
         size: int = struct.unpack("=q", struct.pack("=2i", *self.extents[2:4]))[0]
         return size
+
+
+def whole_snapshot(snapshot_id: str) -> int:
+    """What a request to save carries as `field`, so that `Header.whole_snapshot` begins as the id does."""
+    number: int = struct.unpack("=i", bytes.fromhex(snapshot_id)[:4])[0]
+    return number
 
 
 def padded_extents(shape: tuple[int, ...]) -> tuple[int, ...]:

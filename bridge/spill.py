@@ -15,7 +15,7 @@ from pathlib import Path
 from bridge.conversation import Conversation
 from bridge.errors import ProtocolError, RequestRefused
 from bridge.model import Snapshot
-from bridge.protocol import Header, Verb
+from bridge.protocol import Header, Verb, whole_snapshot
 
 
 @dataclass
@@ -64,8 +64,8 @@ class SnapshotShelf:
     def save(self, snapshot: Snapshot, path: Path) -> Snapshot:
         """Write the files `path`.0000, …"""
         slot = self.slot(snapshot)
-        self._write(slot, path)
         held = self._find(snapshot)
+        self._write(held, slot, path)
         if self._files_last:
             held.path = path
         return Snapshot(snapshot.id, snapshot.slot, snapshot.step, path)
@@ -116,7 +116,7 @@ class SnapshotShelf:
         if held.path is None:
             path = Path(self._folder.name) / f"{held.snapshot.id}-{held.snapshot.slot}"
             try:
-                self._write(held.slot, path)
+                self._write(held, held.slot, path)
             except RequestRefused as error:
                 self._remove(path)
                 raise RequestRefused(
@@ -141,15 +141,28 @@ class SnapshotShelf:
         return snapshot
 
     def _read(self, slot: int, path: Path) -> list[Header]:
-        return self._model.ask(Header(Verb.LOAD, argument=slot), text=str(path))
+        """The answers of all ranks; RequestRefused if their files are not those of one snapshot."""
+        answers = self._model.ask(Header(Verb.LOAD, argument=slot), text=str(path))
+        if all(content_hash(answers).startswith(answer.whole_snapshot) for answer in answers):
+            return answers
+        self._model.ask(Header(Verb.DROP, argument=slot))
+        parts: dict[str, str] = {}
+        for rank, answer in enumerate(answers):
+            part = f"{_rank_file(path, rank)} (of snapshot {answer.whole_snapshot}…, step {answer.step})"
+            parts.setdefault(answer.whole_snapshot, part)
+        raise RequestRefused(
+            f"these files do not make one snapshot: {', '.join(parts.values())}; a save over other files was cut off, "
+            "or a file was replaced: save again"
+        )
 
-    def _write(self, slot: int, path: Path) -> None:
-        self._model.ask(Header(Verb.SAVE, argument=slot), text=str(path))
+    def _write(self, held: _Held, slot: int, path: Path) -> None:
+        request = Header(Verb.SAVE, field=whole_snapshot(held.snapshot.id), argument=slot)
+        self._model.ask(request, text=str(path))
 
     def _remove(self, path: Path) -> None:
         """Delete the files of all ranks, where they can be reached from here."""
         for rank in range(self._model.transport.ranks):
-            Path(f"{path}.{rank:04d}").unlink(missing_ok=True)
+            _rank_file(path, rank).unlink(missing_ok=True)
 
     def _find(self, snapshot: Snapshot) -> _Held:
         held = self._held.get(self._number(snapshot))
@@ -160,6 +173,10 @@ class SnapshotShelf:
     @staticmethod
     def _number(snapshot: Snapshot) -> int:
         return -1 if snapshot.slot is None else snapshot.slot
+
+
+def _rank_file(path: Path, rank: int) -> Path:
+    return Path(f"{path}.{rank:04d}")
 
 
 def content_hash(answers: Iterable[Header]) -> str:

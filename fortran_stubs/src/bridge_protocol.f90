@@ -13,6 +13,9 @@
 !> forcing: `count` fields follow (those of the run, or 0 while there are none), with `argument` 1
 !> their places before them; with an error status nothing does, and the run ends where it stands.
 !>
+!> save: `field` is the beginning of the id of the snapshot of all ranks, which the file of each rank keeps;
+!> the answers to save and load have it as `field`, and tell so which files belong together.
+!>
 !> Fields that have a place in shared memory do not follow: they are there when a header says that
 !> they come, and stay until the next one. In set and get `step` is the offset of the place in bytes
 !> (0: the values travel), `count` and `argument` the strides of rows and levels in words; get is then

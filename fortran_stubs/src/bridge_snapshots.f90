@@ -12,7 +12,8 @@ module bridge_snapshots
     public :: snapshot_slot, take_snapshot, restore_snapshot, save_snapshot, load_snapshot
     public :: drop_snapshot
 
-    integer(int32), parameter :: file_version = 2
+    integer(int32), parameter :: file_version = 3
+    integer(int64), parameter :: head_words = 11  !! before the state, in a file
     integer, parameter :: lanes = 64  !! of the hash
     integer, parameter :: highest_slot = 65535
 
@@ -86,11 +87,12 @@ contains
     end subroutine copy_words
 
     !> Write `slot` to the file of this rank: first under another name, then renamed.
-    subroutine save_snapshot(slots, slot, path, rank, ranks, message)
+    subroutine save_snapshot(slots, slot, path, rank, ranks, whole, message)
         type(snapshot_slot), intent(in), allocatable :: slots(:)
         integer, intent(in) :: slot
         character(*), intent(in) :: path
         integer, intent(in) :: rank, ranks
+        integer(int32), intent(in) :: whole  !! beginning of the id of the snapshot of all ranks
         character(message_length), intent(out) :: message
         character(:), allocatable :: file
         character(message_length) :: reason
@@ -105,15 +107,16 @@ contains
             status="replace", action="write", iostat=code, iomsg=reason)
         if (code == 0) then
             write (unit, iostat=code, iomsg=reason) protocol_magic, file_version, &
-                int([rank, ranks], int32), slots(slot)%step, slots(slot)%hash, &
-                size(slots(slot)%words, kind=int64), slots(slot)%words
+                int([rank, ranks], int32), whole, slots(slot)%step, &
+                checksum(slots(slot)%hash, whole), size(slots(slot)%words, kind=int64), &
+                slots(slot)%words
             if (code == 0) flush (unit, iostat=code, iomsg=reason)
             if (code == 0) close (unit, iostat=code, iomsg=reason)
         end if
         if (code == 0) then
             ! Some run-time libraries keep quiet when the last bytes do not fit on the disk.
             inquire (file=file//".part", size=bytes)
-            if (bytes /= 4_int64*(4 + 6 + size(slots(slot)%words, kind=int64))) then
+            if (bytes /= 4*(head_words + size(slots(slot)%words, kind=int64))) then
                 write (reason, "(a, i0, a)") "no space left on the disk: only ", bytes, " bytes arrived"
                 code = 1
             end if
@@ -132,33 +135,40 @@ contains
     end subroutine save_snapshot
 
     !> Read the file of this rank into `slot`; refused unless it fits this model and tile.
-    subroutine load_snapshot(slots, slot, path, rank, ranks, names, message)
+    subroutine load_snapshot(slots, slot, path, rank, ranks, names, whole, message)
         type(snapshot_slot), intent(inout), allocatable :: slots(:)
         integer, intent(in) :: slot
         character(*), intent(in) :: path
         integer, intent(in) :: rank, ranks
         type(registry), intent(in) :: names
+        integer(int32), intent(out) :: whole  !! as it was saved with
         character(message_length), intent(out) :: message
         integer(int32) :: mark(4)
-        integer(int64) :: step, hash, n
+        integer(int64) :: step, hash, kept, n, bytes
         integer(int32), allocatable :: words(:)
         character(message_length) :: reason
         integer :: unit, code
         logical :: opened
 
+        whole = 0
         call make_room(slots, slot, message)
         if (message /= "") return
         open (newunit=unit, file=rank_file(path, rank), form="unformatted", access="stream", &
             status="old", action="read", iostat=code, iomsg=reason)
         opened = code == 0
-        if (code == 0) read (unit, iostat=code, iomsg=reason) mark, step, hash, n
+        if (code == 0) read (unit, iostat=code, iomsg=reason) mark, whole, step, kept, n
         if (code == 0) then
+            inquire (unit=unit, size=bytes)
             if (any(mark(:2) /= [protocol_magic, file_version])) then
                 reason = "it is not a snapshot of this version"
                 code = 1
             else if (any(mark(3:) /= [rank, ranks]) .or. n /= state_words(names)) then
                 write (reason, "(2(a, i0), a)") "it belongs to another decomposition or state (", &
                     mark(4), " ranks; here ", ranks, "): start the model as when it was saved"
+                code = 1
+            else if (bytes /= 4*(head_words + n)) then
+                write (reason, "(2(a, i0), a)") "it has ", bytes, " bytes instead of ", &
+                    4*(head_words + n), ": the file is damaged"
                 code = 1
             else
                 allocate (words(n))
@@ -167,7 +177,8 @@ contains
         end if
         if (opened) close (unit)
         if (code == 0) then
-            if (hash_of(words, step) /= hash .or. abs(step) > huge(unit)) then
+            hash = hash_of(words, step)
+            if (checksum(hash, whole) /= kept .or. abs(step) > huge(unit)) then
                 reason = "its content does not match its hash: the file is damaged"
                 code = 1
             end if
@@ -229,6 +240,14 @@ contains
             hash = ieor(hash, ishft(hash, 17))
         end do
     end function hash_of
+
+    !> What a file keeps of the hash, so that `whole` is checked with the rest.
+    pure function checksum(hash, whole)
+        integer(int64), intent(in) :: hash
+        integer(int32), intent(in) :: whole
+        integer(int64) :: checksum
+        checksum = ieor(hash, int(whole, int64))
+    end function checksum
 
     !> A hash with one more word in it: exclusive ors and shifts only, since Fortran integers may
     !> not overflow. (No power of these two shifts up to the 4000th maps a difference on itself, so

@@ -79,12 +79,13 @@ contains
     end subroutine introduce
 
     !> Fine, or an error when `message` is not blank.
-    subroutine answer(bridge, request, message, step, with_hash)
+    subroutine answer(bridge, request, message, step, with_hash, whole)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
         character(*), intent(in) :: message
         integer, intent(in) :: step
         logical, intent(in), optional :: with_hash  !! hash and bytes of the snapshot in the extents
+        integer(int32), intent(in), optional :: whole  !! what its file says of all ranks, as field
         type(message_header) :: header
 
         if (message /= "") then
@@ -94,6 +95,7 @@ contains
         header%verb = verb_reply
         header%argument = request%verb
         header%step = step
+        if (present(whole)) header%field = whole
         if (present(with_hash)) then
             associate (slot => bridge%slots(request%argument))
                 header%step = slot%step
@@ -234,13 +236,14 @@ contains
         call answer(bridge, request, message, step)
     end subroutine restore
 
-    !> Slot to file or file to slot; the path is the payload.
+    !> Slot to file or file to slot; the path is the payload, the snapshot of all ranks the field.
     subroutine save_or_load(bridge, request, step)
         type(bridge_handle), intent(inout) :: bridge
         type(message_header), intent(in) :: request
         integer, intent(in) :: step
         character(:), allocatable :: path
         character(message_length) :: message
+        integer(int32) :: whole
 
         if (request%count < 0 .or. request%count > longest_path) then
             call give_up(bridge%link, "the server announced a path of absurd length")
@@ -248,16 +251,17 @@ contains
         allocate (character(request%count) :: path)
         call receive_text(bridge%link, path)
         message = ""
+        whole = request%field
         if (path == "" .or. index(path, achar(0)) > 0) then
             message = "the server gave a path that is blank or holds a NUL"
         else if (request%verb == verb_save) then
             call save_snapshot(bridge%slots, int(request%argument), path, bridge%link%rank, &
-                bridge%link%size, message)
+                bridge%link%size, whole, message)
         else
             call load_snapshot(bridge%slots, int(request%argument), path, bridge%link%rank, &
-                bridge%link%size, bridge%names, message)
+                bridge%link%size, bridge%names, whole, message)
         end if
-        call answer(bridge, request, message, step, with_hash=.true.)
+        call answer(bridge, request, message, step, with_hash=.true., whole=whole)
     end subroutine save_or_load
 
     !> The server offers shared memory: its place in the text, process and number of the file in

@@ -103,6 +103,8 @@ contains
         type(snapshot_slot), allocatable :: slots(:)
         character(message_length) :: message
         integer(int64) :: step, bits(3)
+        integer(int32) :: whole
+        integer :: unit
 
         state = [1.0_real64, -0.0_real64, ieee_value(1.0_real64, ieee_quiet_nan)]
         bits = transfer(state, bits)
@@ -117,24 +119,30 @@ contains
         call check(index(message, "holds no snapshot") > 0, "an empty slot is refused")
         call take_snapshot(slots, 20, names, 7_int64, message)
         call check(message == "", "any slot can be used")
-        call save_snapshot(slots, 20, path, 0, 1, message)
+        call save_snapshot(slots, 20, path, 0, 1, 77, message)
         call check(message == "", "saved: "//trim(message))
         state = 0
         call restore_snapshot(slots, 20, names, step, message)
         call check(step == 7 .and. all(transfer(state, bits) == bits), "restored bit by bit")
-        call load_snapshot(slots, 50, path, 0, 1, names, message)
+        call load_snapshot(slots, 50, path, 0, 1, names, whole, message)
         call check(message == "" .and. slots(50)%hash == slots(20)%hash, "loaded")
+        call check(whole == 77, "the file knows the snapshot that it is a part of")
         state = 0
         call restore_snapshot(slots, 50, names, step, message)
         call check(all(transfer(state, bits) == bits), "restored bit by bit from the file")
-        call load_snapshot(slots, 1, path, 0, 2, names, message)
+        call load_snapshot(slots, 1, path, 0, 2, names, whole, message)
         call check(index(message, "another decomposition") > 0, "a foreign file is refused")
-        call load_snapshot(slots, 1, path//"x", 0, 1, names, message)
+        call load_snapshot(slots, 1, path//"x", 0, 1, names, whole, message)
         call check(index(message, path//"x") > 0, "a missing file is named")
         call drop_snapshot(slots, 20, message)
         call restore_snapshot(slots, 20, names, step, message)
         call check(message /= "", "a dropped slot is empty")
-        call save_snapshot(slots, 50, path//"/no/such/folder", 0, 1, message)
+        call save_snapshot(slots, 50, path//"/no/such/folder", 0, 1, 77, message)
         call check(message /= "", "a file that cannot be written is reported")
+        open (newunit=unit, file=path//".0000", access="stream", status="old", position="append")
+        write (unit) 0_int64
+        close (unit)
+        call load_snapshot(slots, 1, path, 0, 1, names, whole, message)
+        call check(index(message, "76 bytes instead of 68") > 0, "a longer file is refused")
     end subroutine test_snapshots
 end program test_client

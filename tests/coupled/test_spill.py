@@ -111,6 +111,46 @@ with opened() as session:
 )
 
 
+MIXED = (
+    OPEN
+    + """
+from bridge.protocol import Header, Verb
+
+def state(gravity):
+    session.run({"namsw": {"rn_grav": gravity}}, start, 3, Recording(()))
+    return session.snapshot()
+
+def load_with(other):
+    (folder / "day.0001").write_bytes((folder / other).read_bytes())
+    return session.load(folder / "day")
+
+with opened() as session:
+    start = session.snapshot()
+    heavy, light = state(9.81), state(5.0)
+    for name, shot in {"day": heavy, "light": light, "start": start}.items():
+        session.save(shot, folder / name)
+    whole = (folder / "day.0001").read_bytes()
+    note("same step", lambda: load_with("light.0001"))
+    note("other step", lambda: load_with("start.0001"))
+    slot = session._shelf._free_slot()
+    note("slot", lambda: session._model.ask(Header(Verb.RESTORE, argument=slot)))
+    (folder / "longer").write_bytes(whole + bytes(8))
+    note("longer", lambda: load_with("longer"))
+
+    session.save(heavy, folder / "again")
+    said["same state"] = load_with("again.0001").id == heavy.id
+
+    session.limit_snapshots(0, folder)
+    [spilled] = folder.glob(f"snapshots-*/{light.id}-*.0001")
+    spilled.write_bytes((folder / "start.0001").read_bytes())
+    note("spilled", lambda: session.restore(light))
+    session.restore(heavy)
+    said["alive"] = [session.lost, session.snapshot().id == heavy.id]
+(folder / "said.json").write_text(json.dumps(said))
+"""
+)
+
+
 def results(directory: Path) -> dict:
     return json.loads((directory / "said.json").read_text())
 
@@ -140,6 +180,20 @@ def test_what_was_in_a_file_comes_back_bit_for_bit(way: str, meet, jobs) -> None
     assert said["one always fits"] == 1
     assert said["damaged"][0] == "RequestRefused" and "damaged" in said["damaged"][1]
     assert said["left behind"] == []
+
+
+@pytest.mark.parametrize("way", ["mpi", "ipc"])
+def test_files_of_two_saves_are_no_snapshot_and_the_session_lives_on(way: str, meet, jobs) -> None:
+    said = run(way, meet, jobs, MIXED, "shallow_water")
+    for case in ("same step", "other step", "spilled"):
+        kind, message = said[case]
+        assert kind == "RequestRefused" and "do not make one snapshot" in message
+        assert all(rank in message for rank in (".0000 (of snapshot ", ".0001 (of snapshot "))
+    assert f"{jobs.directory}/day.0001" in said["same step"][1]
+    assert "holds no snapshot" in said["slot"][1], "the mixture has been dropped"
+    assert said["longer"][0] == "RequestRefused"
+    assert "damaged" in said["longer"][1] and "day.0001" in said["longer"][1]
+    assert said["same state"] and said["alive"] == [False, True]
 
 
 def test_full_disk_is_reported_and_loses_no_snapshot(meet, jobs, small_disk) -> None:
