@@ -1,8 +1,8 @@
 """Response surface: how observations answer to parameters, learned once from runs spread over the prior.
 
 The misfits of the set-up runs are compressed to their empirical orthogonal functions (EOFs); the amplitude of each is
-a polynomial of the scaled parameters, its degree chosen by leaving runs out. At x one real run gives the residual,
-the surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one run, whatever the number of parameters.
+a smooth function of the scaled parameters, the mean of a Gaussian process. At x one real run gives the residual, the
+surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one run, whatever the number of parameters.
 
 The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
 of the response over the distance between runs, not the one at a point.
@@ -21,26 +21,24 @@ from optim.cost import Evaluation
 from optim.forward import Forward
 from optim.gradients.base import evaluation_at, value_at
 from optim.gradients.design import space_filling
-from optim.gradients.polynomial import Polynomial, choose, fit
+from optim.gradients.gaussian_process import GaussianProcess, fit
 from optim.settings_check import Count, Positive
-
-_RIDGES = (1e-8, 1e-6, 1e-4, 1e-2)
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Misfit [m] ~ modes @ amplitudes(x), less a constant; `modes` [m, q], one polynomial for each amplitude.
+    """Misfit [m] ~ modes @ amplitudes(x), less a constant; `modes` [m, q], one process for each amplitude.
 
     `left_out` is the error of the misfits of runs that were left out, relative to their spread.
     """
 
     modes: np.ndarray
-    amplitudes: tuple[Polynomial, ...]
+    amplitudes: tuple[GaussianProcess, ...]
     left_out: float
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """d(misfit)/dx [m, P]."""
-        return self.modes @ np.concatenate([amplitude.jacobian(x) for amplitude in self.amplitudes])
+        return self.modes @ np.array([amplitude.slope(x) for amplitude in self.amplitudes])
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,14 @@ class SurfaceState:
 class ResponseSurface:
     """`runs` set-up runs within `reach` prior standard deviations of the prior mean, as far as bounds allow.
 
-    Polynomials up to degree `most`; `neglected` is the share of the misfits' variance that EOFs may leave out. No
-    set-up run is nearer than `clearance` to one of the points `avoid`: for tests that must not know the answer.
+    `neglected` is the share of the misfits' variance that EOFs may leave out. No set-up run is nearer than `clearance`
+    to one of the points `avoid`: for tests that must not know the answer.
     """
 
     forward: Forward
-    runs: Count = 128
-    reach: Positive = 2.0
-    most: Count = 3
-    neglected: Positive = 1e-8
+    runs: Count = 96
+    reach: Positive = 1.5
+    neglected: Positive = 1e-7
     avoid: Sequence[Sequence[float]] = ()
     clearance: Positive = 1.0
 
@@ -104,20 +101,12 @@ class ResponseSurface:
             )
         points, values = design[there], np.array([misfit for misfit in misfits if misfit is not None])
         amplitudes, modes = eofs(values, self.neglected)
-        fits, error = self._fits(points, amplitudes)
-        return Surface(modes, fits, float(np.sqrt(error / np.sum(amplitudes**2))))
-
-    def _fits(self, points: np.ndarray, amplitudes: np.ndarray) -> tuple[tuple[Polynomial, ...], float]:
-        """A polynomial for each amplitude [N, q], and the sum of squares of all left-out errors."""
         try:
-            best = choose(points, amplitudes, self.reach, range(1, self.most + 1), _RIDGES)
-        except ValueError as problem:
-            raise ConfigurationError(f"[estimator]: runs = {self.runs}: {problem}") from problem
-        fits = tuple(
-            fit(points, amplitude[:, None], self.reach, degree, ridge)
-            for amplitude, (degree, ridge, _) in zip(amplitudes.T, best, strict=True)
-        )
-        return fits, sum(error for _, _, error in best)
+            fits = tuple(fit(points, amplitude) for amplitude in amplitudes.T)
+        except ValueError as error:
+            raise ConfigurationError(f"[estimator]: runs = {self.runs}: {error}") from error
+        left_out = np.sum([process.left_out**2 for process in fits]) / np.sum(amplitudes**2)
+        return Surface(modes, fits, float(np.sqrt(left_out)))
 
 
 def eofs(values: np.ndarray, neglected: float) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from optim.bench.gradients.toy_ocean import ToyOcean
 from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 
 Item = TypeVar("Item")
-_SURFACE_RUNS, _REACH = 256, 1.5
+_SURFACE_RUNS, _REACH = 96, 1.25
 #: trajectory adjoints by the names that cases give them
 LINEARISATIONS = (
     "static",
@@ -49,7 +49,7 @@ def estimators() -> dict[str, Estimator]:
         RunEstimator(
             "response_surface",
             lambda p, f: ResponseSurface(f, _SURFACE_RUNS, reach=_REACH, avoid=p.points.tolist()),
-            f"{_SURFACE_RUNS} runs, reach {_REACH}, cubic",
+            f"{_SURFACE_RUNS} runs, reach {_REACH}, Gaussian processes",
             random=True,
         ),
     ]

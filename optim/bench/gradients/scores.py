@@ -41,11 +41,14 @@ def score(estimate: np.ndarray, exact: np.ndarray, noise: np.ndarray | float = 0
 
 
 def relative_errors(estimate: np.ndarray, exact: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:
-    """|g~i - gi|/|gi| [P]; 0 where the error is at most `noise`, infinite where gi is 0 and g~i is not."""
+    """|g~i - gi|/|gi| [P]; 0 where the error is at most `noise`.
+
+    A component that is exactly 0 (the parameter does not act within the window) is judged by the norm |g|.
+    """
     error = np.abs(estimate - exact)
+    size = np.where(exact == 0.0, np.linalg.norm(exact), np.abs(exact))
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = error / np.abs(exact)
-    return np.where(error <= noise, 0.0, relative)
+        return np.where(error <= noise, 0.0, error / size)
 
 
 @dataclass(frozen=True)
