@@ -57,11 +57,19 @@ def gradients(
     ),
     json_file: _Json = None,
     figure: Annotated[Path | None, typer.Option(help="file for the figure, .png or .pdf")] = None,
+    redraw: Annotated[
+        Path | None,
+        typer.Option("--from", help="run nothing: table and figure from a file that --json wrote"),
+    ] = None,
     quick: _Quick = False,
 ) -> None:
     """Score approximate gradients beside exact ones; what is finished is kept and not made again."""
     from optim.bench.gradients import command
     from optim.cli.server import progress_printer
+
+    if redraw is not None:
+        command.redraw(redraw, figure)
+        return
 
     choice = command.Choice(cases or (), estimators or (), windows or (), seeds, quick)
     command.main(choice, directory, json_file, figure, progress_printer())

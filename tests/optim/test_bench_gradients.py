@@ -16,7 +16,7 @@ from bridge.errors import ConfigurationError
 from bridge.model import Recording
 from optim.bench.gradients.boxes import balanced_cost, box_means
 from optim.bench.gradients.cells import Store
-from optim.bench.gradients.command import show
+from optim.bench.gradients.command import redraw, show
 from optim.bench.gradients.diagnosed import Diagnosed, Diagnostic
 from optim.bench.gradients.figures import figures, rows
 from optim.bench.gradients.mixed_layer import mixed_layer_depth
@@ -153,6 +153,11 @@ def test_cells_are_made_once_and_give_the_figures(lorenz, tmp_path: Path) -> Non
     assert json.loads((tmp_path / "figures.json").read_text())["figures"] == result["figures"]
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert len(rows(store.cells())) == 4
+    redraw(tmp_path / "figures.json", tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "figure.png").read_bytes()
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"other\.json: expected what --json wrote"):
+        redraw(tmp_path / "other.json", None)
 
 
 def test_set_up_runs_near_a_test_point_are_refused(lorenz, tmp_path: Path) -> None:

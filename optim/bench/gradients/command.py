@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bridge.errors import ConfigurationError
 from optim.bench.commit import commit
 from optim.bench.gradients import registry
 from optim.bench.gradients.cells import Store
 from optim.bench.gradients.figure import draw
-from optim.bench.gradients.figures import figures, rows
+from optim.bench.gradients.figures import Row, figures, rows
 from optim.bench.gradients.runner import run_case
 from optim.bench.gradients.table import terminal
 from optim.bench.timing import setting
@@ -57,22 +58,37 @@ def main(
 
 def show(store: Store, json_path: Path | None, figure_path: Path | None) -> dict[str, Any]:
     """Table, JSON and figure of the cells that are there."""
-    from rich.console import Console
-
     cells = list(store.cells())
     found = rows(cells)
     result = {
         "figures": figures(cells),
+        "rows": [asdict(row) for row in found],
         "commit": commit(),
         "commits": sorted({cell.commit for cell in cells}),
         "setting": dict(setting()),
     }
     if json_path is not None:
-        json_path.write_text(json.dumps(result, indent=2) + "\n")
+        json_path.write_text(json.dumps(result, indent=1) + "\n")
+    _print_and_draw(found, figure_path)
+    return result
+
+
+def redraw(json_path: Path, figure_path: Path | None) -> None:
+    """Table and figure from a JSON file of before; nothing is run."""
+    try:
+        table = json.loads(json_path.read_text())
+        found = [Row.of(row) for row in table["rows"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{json_path}: expected what --json wrote ({error})") from error
+    _print_and_draw(found, figure_path)
+
+
+def _print_and_draw(found: list[Row], figure_path: Path | None) -> None:
+    from rich.console import Console
+
     if figure_path is not None and found:
         draw(found, figure_path)
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(terminal(found))
-    return result
 
 
 def _keep_compiled(directory: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,12 @@ class Row:
     setup_runs: float
     setup_distance: float | None
     field_cosines: tuple[float, ...]
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Row:
+        """From what `asdict` made of it."""
+        scores = tuple(Scores(**score) for score in table["scores"])
+        return cls(**{**table, "scores": scores, "field_cosines": tuple(table["field_cosines"])})
 
     @property
     def worst(self) -> float:
