@@ -8,8 +8,9 @@ Ensemble tangent linear model (Frolov & Bishop 2016, Mon. Wea. Rev. 144:1373; Al
               makes the rest local:   z' = G Phi u,   u' = base u + L [u; features; z']
     pool      consecutive steps share their coefficients, so that their members add up
 
-In each cell as many members are wanted, over a pool, as it has inputs; with fewer, the ridge decides. Everything is
-linear in spreads: perturbations are `spread` of each field, small against what changes a branch in the model.
+In each cell several times as many members are wanted, over a pool, as it has inputs. With fewer, coefficients are
+noise, and the noise of one step multiplies that of the next: a long sweep blows up before a short one looks wrong.
+`unexplained` tells beforehand, from members of another seed: what it leaves should be small against one over the steps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -42,13 +44,14 @@ class Modes:
 class Ensemble:
     """How the ensemble is drawn: `members` at each step, in pools of `pool` steps, all from `seed`.
 
-    `spread` is the standard deviation of the perturbations by field, in its units; `uniform` is the part of their
+    `spread` is the standard deviation of the perturbations by field, in its units, a number or an array: such that
+    each field's spread makes changes of the order of the others' spreads within a step; `uniform` is the part of their
     variance that is the same at all levels of a column (of fields with levels). `wet` masks what is perturbed and
     regressed, by field; all of it where a field has none.
     """
 
     members: int
-    spread: Mapping[str, float]
+    spread: Mapping[str, Any]
     pool: int = 1
     seed: int = 0
     uniform: float = 0.0
@@ -121,7 +124,7 @@ class EnsembleFlow:
     def fit(self, run: RecordedRun) -> FittedFlow:
         """Make the ensemble and its regressions, one pool of steps after the other."""
         layout, base = Layout.of(run.states[0]), self.base.flow(run)
-        operators = Operators.of(self.regression, layout, layout.constant(self.ensemble.spread))
+        operators = Operators.of(self.regression, layout, layout.filled(self.ensemble.spread))
         coefficients, before, after = [], [], []
         for first in range(0, run.steps, self.ensemble.pool):
             pool = range(first, min(first + self.ensemble.pool, run.steps))
@@ -138,7 +141,7 @@ class EnsembleFlow:
         self, run: RecordedRun, layout: Layout, base: Flow, pool: range
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Perturbations, responses, and what the base leaves of them: [members of the pool, size] in spreads."""
-        scale = layout.constant(self.ensemble.spread)
+        scale = layout.filled(self.ensemble.spread)
         rows: tuple[list, list, list] = ([], [], [])
         for k in pool:
             drawn = self.ensemble.draw(layout, k)
@@ -167,7 +170,12 @@ class Operators:
 
     @classmethod
     def of(cls, regression: Regression, layout: Layout, scale: np.ndarray) -> Operators:
-        """The maps of `regression`; each row of theirs has length one, the spread of its output."""
+        """The maps of `regression`; each row of theirs has length one, the spread of its output.
+
+        ValueError unless all spreads are positive, on land too: everything is divided by them.
+        """
+        if not np.all(scale > 0.0):
+            raise ValueError(f"expected positive spreads, got {scale.min()} in {np.sum(scale <= 0.0)} places")
         parts = (regression.features, regression.modes.before, regression.modes.after)
         matrices = [_unit_rows(stacked_matrix(part, layout.size) @ sparse.diags(scale)) for part in parts]
         return cls(layout, scale, regression.stencil, *matrices)
@@ -204,7 +212,7 @@ class FittedFlow:
     @classmethod
     def load(cls, path: Path, kind: EnsembleFlow, layout: Layout) -> FittedFlow:
         """What `save` wrote, with the settings of `kind` for states of `layout`."""
-        operators = Operators.of(kind.regression, layout, layout.constant(kind.ensemble.spread))
+        operators = Operators.of(kind.regression, layout, layout.filled(kind.ensemble.spread))
         with np.load(path) as file:
             coefficients = [file[f"pool_{number}"] for number in range(len(file.files) - 2)]
             modes, pool = file["modes"], int(file["pool"])

@@ -57,14 +57,14 @@ class Layout:
         parts = np.split(np.asarray(vector, dtype=float), ends[:-1])
         return {n: part.reshape(shape) for part, (n, shape) in zip(parts, self.shapes.items(), strict=True)}
 
-    def constant(self, values: Mapping[str, float]) -> np.ndarray:
-        """The flat vector that has one value throughout each field; KeyError for a field without a value."""
+    def filled(self, values: Mapping[str, Any]) -> np.ndarray:
+        """The flat vector with a number, or an array, for each field; KeyError for a field without one."""
         missing = [name for name in self.shapes if name not in values]
         if missing:
             raise KeyError(
                 f"expected a value for each of {', '.join(self.shapes)}; {', '.join(missing)} have none"
             )
-        return self.flat({name: np.full(shape, values[name]) for name, shape in self.shapes.items()})
+        return self.flat({name: np.broadcast_to(values[name], shape) for name, shape in self.shapes.items()})
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,26 @@ def sum_above(layout: Layout, name: str, weights: np.ndarray, label: str) -> Der
         parts.append((share.ravel(), row.ravel(), indices[: k + 1].ravel()))
     data, rows, cols = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Derived(label, shape, sparse.csr_matrix((data, (rows, cols)), (levels * columns, layout.size)))
+
+
+def upwelling(layout: Layout, velocities: tuple[str, str], thickness: np.ndarray, label: str) -> Derived:
+    """Minus the divergence of both velocities summed over the levels above: vertical motion but for the surface's own.
+
+    Velocities are those of a C grid [k, j, i], cell faces to the east and north; for cells of about one size.
+    """
+    shape = layout.shapes[velocities[0]]
+    size = int(np.prod(shape))
+    here = np.arange(size).reshape(shape)
+    parts = []
+    for name, axis in zip(velocities, (2, 1), strict=True):
+        index = layout.indices(name)
+        before, inner = np.roll(index, 1, axis), np.indices(shape)[axis] > 0  # no cell beyond the border
+        parts.append((here.ravel(), index.ravel(), np.full(size, -1.0)))
+        parts.append((here[inner], before[inner], np.ones(int(inner.sum()))))
+    rows, columns, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    convergence = sparse.csr_matrix((values, (rows, columns)), (size, layout.size))
+    above = sum_above(Layout({"convergence": shape}), "convergence", thickness, label).matrix
+    return Derived(label, shape, sparse.csr_matrix(above @ convergence))
 
 
 def _by_level(weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
