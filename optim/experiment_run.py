@@ -23,8 +23,12 @@ def run_experiment(
     session_factory: Callable[[], AbstractContextManager[Any]],
     progress: Progress,
     resume: bool = False,
+    finish: Callable[[RunResult], None] = lambda result: None,
 ) -> RunResult:
-    """Tune as the file says with the model behind `session_factory`; ledger and result lie in `directory`."""
+    """Tune as the file says with the model behind `session_factory`; ledger and result lie in `directory`.
+
+    `finish` is called with the result before the model is let go: whoever sees the model end finds all done.
+    """
     experiment = read(path)
     with session_factory() as session, Ledger(directory / LEDGER_FOLDER) as ledger:
         if resume:
@@ -32,6 +36,7 @@ def run_experiment(
         setting = _prepared(experiment, session, ledger, directory, progress)
         result = conduct(experiment, setting, progress).to_run_result()
         result.write(directory)
+        finish(result)
         return result
 
 

@@ -22,6 +22,18 @@ class AskedToEnd(BaseException):
         super().__init__(f"stopped by {signal.Signals(number).name}")
 
 
+class _Hearer:
+    """Handles signals: the first raises AskedToEnd, further ones, and all once everything is done, do nothing."""
+
+    def __init__(self) -> None:
+        self.heard = self.done = False
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if not self.heard and not self.done:
+            self.heard = True
+            raise AskedToEnd(number)
+
+
 @contextmanager
 def asked_to_end() -> Iterator[None]:
     """In this block the first SIGINT, SIGTERM or SIGHUP raises AskedToEnd, and further ones do nothing.
@@ -29,13 +41,7 @@ def asked_to_end() -> Iterator[None]:
     Python hears of a signal between two of its own instructions only: a thread ends the process if it is still there
     `GRACE` seconds later.
     """
-    heard: list[int] = []
-
-    def hear(number: int, _frame: object) -> None:
-        if not heard:
-            heard.append(number)
-            raise AskedToEnd(number)
-
+    hear = _Hearer()
     wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
     previous = {number: signal.signal(number, hear) for number in wanted}
     reader, writer = os.pipe()
@@ -50,7 +56,17 @@ def asked_to_end() -> Iterator[None]:
         signal.set_wakeup_fd(previous_writer)
         os.close(writer)
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if hear.done else handler)
+
+
+def hear_no_more() -> None:
+    """All is done and written: in a block of `asked_to_end`, and after it, signals change nothing any more.
+
+    Whoever waits for the model alone may end this process as soon as the model has been let go.
+    """
+    for number in _SIGNALS:
+        if isinstance(hearer := signal.getsignal(number), _Hearer):
+            hearer.done = True
 
 
 def _last_resort(reader: int, over: threading.Event) -> None:

@@ -19,6 +19,7 @@ from bridge.models import toy_ocean
 from bridge.namelist import Namelist
 from optim.cli import model_table, options
 from optim.cli.exit_codes import MODEL_FAILED, WRONG_USE
+from optim.cli.interruption import hear_no_more
 from optim.cli.job import ModelSettings
 from optim.cli.model_table import ModelTable
 from optim.cli.models import MODEL_FOLDER, ToyOcean
@@ -223,4 +224,5 @@ def _record(model: Session | Ensemble, directory: Path, recorded: Recorded) -> N
         raise ModelBlewUp(trajectory.outcome.message or "the run failed", trajectory.outcome.step)
     output = recorded.output or directory / "recorded.nc"
     trajectory.to_xarray(model.describe().grid).to_netcdf(output)
-    print(f"recorded fields: {output}")
+    print(f"recorded fields: {output}", flush=True)
+    hear_no_more()

@@ -9,18 +9,21 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bridge import launch, watch
 from bridge.errors import BridgeError, ConfigurationError
 from optim.cli import options
-from optim.cli.interruption import asked_to_end
+from optim.cli.interruption import asked_to_end, hear_no_more
 from optim.cli.job import ModelSettings, checked_settings
 from optim.cli.ownership import EXPERIMENT_COPY, owned, refuse_reuse
 from optim.cli.renewal import renew_as_server
 from optim.cli.server import enable_float64, live_model, progress_printer
+
+if TYPE_CHECKING:
+    from optim.report.result import RunResult
 
 SessionFactory = Callable[[], AbstractContextManager[Any]]
 
@@ -126,23 +129,28 @@ def _serve(experiment: Path, settings: ModelSettings, directory: Path, resume: b
 
 
 def _conduct(experiment: Path, directory: Path, resume: bool, session_factory: SessionFactory) -> None:
-    """Tune, then write the report."""
+    """Tune and write the report; the model is let go when all is done, and no signal undoes it then."""
     from optim.experiment_run import run_experiment
     from optim.report.write import write_report
 
     enable_float64()
     show = progress_printer()
+
+    def finish(result: RunResult) -> None:
+        folder = write_report(directory, result)
+        costs = f"cost {result.cost_initial:.6g} -> {result.cost_final:.6g}"
+        show(f"{result.outcome}: {costs}, {result.model_runs} model runs")
+        show(f"report: {folder / 'report.html'}")
+        sys.stdout.flush()
+        hear_no_more()
+
     result = run_experiment(
         experiment,
         resume=resume,
         directory=directory,
         session_factory=session_factory,
         progress=show,
+        finish=finish,
     )
-    folder = write_report(directory, result)
-    show(
-        f"{result.outcome}: cost {result.cost_initial:.6g} -> {result.cost_final:.6g}, {result.model_runs} model runs"
-    )
-    show(f"report: {folder / 'report.html'}")
     if not math.isfinite(result.cost_final):
         raise BridgeError(f"no run of the model came to its end: {result.outcome}. {result.message}")

@@ -142,12 +142,18 @@ def test_the_printed_commands_start_server_and_models(reference: Tuning, tuning:
     assert prepared.returncode == 0, prepared.stderr
     server, *models = prepared.stdout.splitlines()
     assert len(models) == 2 and "--serve-only" in server
-    lines = [*models, server]
+    lines = [*models, f"exec {server}"]
     jobs = [
         subprocess.Popen(line, shell=True, env=tuning.environment, start_new_session=True) for line in lines
     ]
     try:
-        assert [job.wait(timeout=TIMEOUT) for job in jobs] == [0, 0, 0]
+        assert [job.wait(timeout=TIMEOUT) for job in jobs[:2]] == [0, 0]
+        # Compose does so when the first container ends.
+        os.kill(jobs[2].pid, signal.SIGTERM)
+        assert (tuning.run / "report" / "report.html").exists(), (
+            "the report is there before the models are let go"
+        )
+        assert jobs[2].wait(timeout=TIMEOUT) == 0
     finally:
         for job in jobs:
             end_session(job.pid)
