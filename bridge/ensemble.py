@@ -357,7 +357,7 @@ class Ensemble:
     def _take_on(self, session: Session) -> None:
         self._held[session] = {}
         if self._snapshot_memory is not None:
-            session.limit_snapshots(int(self._snapshot_memory), self._directory, files_last=True)
+            session.limit_snapshots(self._snapshot_memory, self._directory, files_last=True)
 
     def _forget(self, session: Session) -> None:
         self.sessions.remove(session)

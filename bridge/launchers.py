@@ -50,6 +50,15 @@ OF_EVERY_JOB = {
 }
 
 
+#: what a user may have set for the ranks of a model, on other machines too
+_OF_THE_USER = (
+    "NEMO_BRIDGE_PATIENCE",
+    "NEMO_BRIDGE_SPIN",
+    "NEMO_BRIDGE_SHARED_MEMORY",
+    "NEMO_BRIDGE_LIBZMQ",
+)
+
+
 # --- Open MPI ---------------------------------------------------------------------------------------------------
 
 
@@ -70,7 +79,10 @@ class OpenMpi:
 
     def _program(self, program: Program, job: Job) -> list[str]:
         # Remote ranks get no other variables than these and OMPI_*; -x counts for one program only.
-        exported = [word for name in ("OMP_NUM_THREADS", *job.environment) for word in ("-x", name)]
+        given = [name for name in _OF_THE_USER if os.environ.get(name)]
+        exported = [
+            word for name in dict.fromkeys((*OF_EVERY_JOB, *given, *job.environment)) for word in ("-x", name)
+        ]
         folder = [] if program.directory is None else ["--wdir", str(program.directory)]
         return ["-n", str(program.ranks), *exported, *folder, *_logged(program)]
 

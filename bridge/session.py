@@ -220,12 +220,13 @@ class Session:
         """Free the memory of a snapshot."""
         self._shelf.drop(snapshot)
 
-    def limit_snapshots(self, bytes_: int, directory: Path | None = None, files_last: bool = False) -> None:
+    def limit_snapshots(self, bytes_: float, directory: Path | None = None, files_last: bool = False) -> None:
         """Let snapshots have at most so many bytes of the model's memory, all ranks together (one always fits).
 
         Beyond it the least recently used is moved to a file, and back when it is needed: each Snapshot goes on to
         work. The files are in a folder of their own in `directory`, which the model's ranks must be able to write to
-        (default: the system's for temporary files), until `drop` or `stop`. `files_last`: what `save` writes and
+        (default: as before, at first the system's for temporary files), until `drop` or `stop`; those that are files
+        already stay where they are. `files_last`: what `save` writes and
         `load` reads will not be changed by anybody, and is not written again. RequestRefused if a snapshot cannot be
         written; it then stays in memory.
         """

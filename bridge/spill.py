@@ -7,10 +7,13 @@ another needs its room, and loaded again, its hash checked, when somebody needs 
 from __future__ import annotations
 
 import hashlib
+import math
+import numbers
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bridge.conversation import Conversation
 from bridge.errors import ProtocolError, RequestRefused
@@ -35,17 +38,19 @@ class SnapshotShelf:
         self._model = model
         self._held: dict[int, _Held] = {}  # the least recently used first
         self._given = 0
-        self._limit: int | None = None
+        self._limit: float | None = None
         self._files_last = False
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folders: list[tempfile.TemporaryDirectory[str]] = []  # the last one takes what is moved now
+        self._directory: Path | None = None  # in which that one is
 
-    def limit(self, bytes_in_memory: int, directory: Path | None, files_last: bool) -> None:
+    def limit(self, bytes_in_memory: float, directory: Path | None, files_last: bool) -> None:
         """From now on hold at most so many bytes; see `Session.limit_snapshots`."""
-        if bytes_in_memory < 0:
-            raise ValueError(f"expected a limit of at least 0 bytes, got {bytes_in_memory}")
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="snapshots-", dir=directory)
-        self._limit = bytes_in_memory
+        limit = checked_limit(bytes_in_memory)
+        directory = None if directory is None else Path(directory).absolute()
+        if not self._folders or directory not in (None, self._directory):
+            self._folders.append(_folder_in(directory))
+            self._directory = directory
+        self._limit = limit
         self._files_last = files_last
         self._make_room(0)
 
@@ -90,14 +95,13 @@ class SnapshotShelf:
         if held.slot is not None:
             self._model.ask(Header(Verb.DROP, argument=held.slot))
         del self._held[self._number(snapshot)]
-        if self._folder is not None and held.path is not None and held.path.parent == Path(self._folder.name):
+        if held.path is not None and held.path.parent in [Path(folder.name) for folder in self._folders]:
             self._remove(held.path)
 
     def close(self) -> None:
         """Nothing is needed any more."""
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        while self._folders:
+            self._folders.pop().cleanup()
 
     # --- room ---
 
@@ -112,16 +116,16 @@ class SnapshotShelf:
             self._spill(inside.pop(0))
 
     def _spill(self, held: _Held) -> None:
-        assert held.slot is not None and self._folder is not None
+        assert held.slot is not None
         if held.path is None:
-            path = Path(self._folder.name) / f"{held.snapshot.id}-{held.snapshot.slot}"
+            path = Path(self._folders[-1].name) / f"{held.snapshot.id}-{held.snapshot.slot}"
             try:
                 self._write(held, held.slot, path)
             except RequestRefused as error:
                 self._remove(path)
                 raise RequestRefused(
-                    f"{error}. It was to make room: the snapshots in the model's memory may have {self._limit} bytes. "
-                    "None is lost; drop one, raise the limit, or free the disk"
+                    f"{error}. It was to make room: the snapshots in the model's memory may have {self._limit:.0f} "
+                    "bytes. None is lost; drop one, raise the limit, or free the disk"
                 ) from error
             held.path = path
         self._model.ask(Header(Verb.DROP, argument=held.slot))
@@ -173,6 +177,21 @@ class SnapshotShelf:
     @staticmethod
     def _number(snapshot: Snapshot) -> int:
         return -1 if snapshot.slot is None else snapshot.slot
+
+
+def checked_limit(bytes_: Any) -> float:
+    """A limit for snapshots in bytes; ValueError if it is none."""
+    real = isinstance(bytes_, numbers.Real) and not isinstance(bytes_, bool)
+    if not real or not 0 <= bytes_ < math.inf:  # nor is nan
+        raise ValueError(f"expected a limit of bytes for snapshots, a finite number from 0, got {bytes_!r}")
+    return float(bytes_)
+
+
+def _folder_in(directory: Path | None) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="snapshots-", dir=directory)
+    except OSError as error:
+        raise ValueError(f"no folder for snapshots can be made in {directory}: {error.strerror}") from error
 
 
 def _rank_file(path: Path, rank: int) -> Path:

@@ -77,6 +77,8 @@ def is_local(endpoint: str) -> bool:
 def _read(file: Path) -> bytes:
     try:
         lines = file.read_text().splitlines()
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{file} is missing: make keys with `nemo-bridge keys`") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read: make keys with `nemo-bridge keys`") from error
     if not lines or len(lines[0].strip()) != _LENGTH:

@@ -347,7 +347,8 @@ class Endpoint:
                 zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
                 zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,  # it saw that we do not agree before we did
             ):
-                reason = "it has no key" if self._authenticator else "it has keys, or does not speak ZMTP"
+                with_keys = "it has no key, or a server.public that is not ours"
+                reason = with_keys if self._authenticator else "it has keys, or does not speak ZMTP"
                 _log.warning("refused a peer at %s: %s", self.address, reason)
             elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 _log.warning("refused a peer at %s: its key is not known", self.address)

@@ -141,8 +141,15 @@ contains
         character(key_length), intent(out) :: key
         character(message_length), intent(inout) :: message
         integer :: unit, code
+        logical :: there
         key = ""
         if (message /= "") return
+        inquire (file=trim(directory)//"/"//name, exist=there)
+        if (.not. there) then
+            message = "NEMO_BRIDGE_KEYS: "//trim(directory)//"/"//name// &
+                " is missing: make keys with `nemo-bridge keys`"
+            return
+        end if
         open (newunit=unit, file=trim(directory)//"/"//name, action="read", status="old", &
             iostat=code)
         if (code == 0) then

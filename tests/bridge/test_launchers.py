@@ -10,6 +10,7 @@ from bridge.job import Job, Program, server_and_models
 from bridge.launchers import Launcher, Mpich, OpenMpi, Srun
 from bridge.surroundings import physical_cores
 
+EXPORTED = "-x OMP_NUM_THREADS -x MALLOC_MMAP_THRESHOLD_ -x MALLOC_TRIM_THRESHOLD_ -x MALLOC_TOP_PAD_"
 LAUNCHERS = [OpenMpi(4), OpenMpi(5), Mpich(), Srun(Path("srun.conf"))]
 
 
@@ -33,13 +34,13 @@ def few_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             OpenMpi(4),
-            "mpirun --bind-to none --oversubscribe -n 1 -x OMP_NUM_THREADS -x NAME server file "
-            ": -n 3 -x OMP_NUM_THREADS -x NAME --wdir /run model",
+            f"mpirun --bind-to none --oversubscribe -n 1 {EXPORTED} -x NAME server file "
+            f": -n 3 {EXPORTED} -x NAME --wdir /run model",
         ),
         (
             OpenMpi(5),
-            "mpirun --bind-to none --map-by :OVERSUBSCRIBE -n 1 -x OMP_NUM_THREADS -x NAME server file "
-            ": -n 3 -x OMP_NUM_THREADS -x NAME --wdir /run model",
+            f"mpirun --bind-to none --map-by :OVERSUBSCRIBE -n 1 {EXPORTED} -x NAME server file "
+            f": -n 3 {EXPORTED} -x NAME --wdir /run model",
         ),
         (Mpich(), "mpiexec -n 1 server file : -n 3 -wdir /run model"),
         (
@@ -52,6 +53,15 @@ def few_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_server_and_model_in_one_job(launcher: Launcher, line: str, job: Job, few_cores: None) -> None:
     assert words(launcher, job) == line
+
+
+def test_open_mpi_takes_to_other_machines_what_the_user_has_set(job: Job, monkeypatch) -> None:
+    monkeypatch.setenv("NEMO_BRIDGE_PATIENCE", "60")
+    monkeypatch.setenv("NEMO_BRIDGE_LIBZMQ", "/lib/libzmq.so")
+    monkeypatch.setenv("NEMO_BRIDGE_SPIN", "")
+    line = words(OpenMpi(4), job)
+    assert line.count("-x NEMO_BRIDGE_PATIENCE -x NEMO_BRIDGE_LIBZMQ -x NAME") == 2
+    assert "NEMO_BRIDGE_SPIN" not in line
 
 
 def test_srun_reads_the_programs_of_a_job_from_a_table(job: Job) -> None:

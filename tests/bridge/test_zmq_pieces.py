@@ -164,6 +164,11 @@ def test_numbers_without_dimensions_and_nothing_at_all_travel() -> None:
         assert assembly.complete and np.array_equal(back, source)
 
 
+def test_key_that_is_missing_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.public is missing: make keys"):
+        keys.server_pair(tmp_path)
+
+
 def test_keys_are_kept_from_others_and_not_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     for name in ("server", "model", "second"):

@@ -75,12 +75,20 @@ with opened() as session:
 
     session.drop(shots[0])
     note("dropped", lambda: session.restore(shots[0]))
-    note("negative", lambda: session.limit_snapshots(-1))
-    session.limit_snapshots(0, folder)
+    before = in_memory(session)
+    for limit in (-1, float("nan"), float("inf"), "1e6", True):
+        note(f"limit {limit}", lambda: session.limit_snapshots(limit))
+    note("nowhere", lambda: session.limit_snapshots(0, folder / "nowhere" / "x"))
+    said["as before"] = in_memory(session) == before > 0
+    (folder / "second").mkdir()
+    session.snapshot()
+    session.limit_snapshots(0, folder / "second")
+    said["elsewhere"] = len(list(folder.glob("second/snapshots-*/*")))
+    session.limit_snapshots(0)
     session.restore(shots[4])
     said["one always fits"] = in_memory(session) // one
 
-    spilled = sorted(folder.glob("snapshots-*/*"))
+    spilled = sorted(folder.glob("**/snapshots-*/*"))
     for path in spilled:
         path.write_bytes(path.read_bytes()[:-8] + b"scramble")
     note("damaged", lambda: session.restore(shots[3]))
@@ -176,7 +184,12 @@ def test_what_was_in_a_file_comes_back_bit_for_bit(way: str, meet, jobs) -> None
     assert said["own file overwritten"] and said["saved again"]
     assert said["other content"][0] == "ProtocolError"
     assert said["dropped"][0] == "ValueError" and "load it first" in said["dropped"][1]
-    assert said["negative"][0] == "ValueError"
+    for limit in ("-1", "nan", "inf", "1e6", "True"):
+        kind, message = said[f"limit {limit}"]
+        assert kind == "ValueError" and "a finite number from 0, got" in message
+    assert said["nowhere"][0] == "ValueError" and "nowhere/x" in said["nowhere"][1]
+    assert said["as before"], "a limit that is refused changes nothing"
+    assert said["elsewhere"] >= 2, "what is moved now goes to the new directory"
     assert said["one always fits"] == 1
     assert said["damaged"][0] == "RequestRefused" and "damaged" in said["damaged"][1]
     assert said["left behind"] == []
