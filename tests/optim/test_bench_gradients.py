@@ -15,7 +15,7 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.model import Recording
 from optim.bench.gradients.boxes import balanced_cost, box_means
-from optim.bench.gradients.cells import Store
+from optim.bench.gradients.cells import EXACT, RESPONSE, Cell, Store, reference
 from optim.bench.gradients.command import redraw, show
 from optim.bench.gradients.diagnosed import Diagnosed, Diagnostic
 from optim.bench.gradients.figures import figures, rows
@@ -158,6 +158,19 @@ def test_cells_are_made_once_and_give_the_figures(lorenz, tmp_path: Path) -> Non
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ConfigurationError, match=r"other\.json: expected what --json wrote"):
         redraw(tmp_path / "other.json", None)
+
+
+def test_exact_components_that_no_response_confirms_are_scored_against_it() -> None:
+    def cell(estimator: str, gradients: list[list[float]]) -> Cell:
+        return Cell("c", estimator, 1, 0, "", "", ("a", "b"), [[0.0, 0.0]], gradients)
+
+    exact, response = cell(EXACT, [[58.4, 1.0]]), cell(RESPONSE, [[-0.3, 1.1]])
+    truth, useless = reference(exact, response)
+    assert truth.tolist() == [[-0.3, 1.0]] and useless == 1
+    assert reference(exact, None)[0].tolist() == [[58.4, 1.0]]
+    found = figures([exact, response, cell("other", [[-0.33, 1.0]])])
+    assert found["c.other.n1.scalars.worst_relative_error"] == pytest.approx(0.1)
+    assert found["c.exact.n1.scalars.useless_components"] == 1.0
 
 
 def test_set_up_runs_near_a_test_point_are_refused(lorenz, tmp_path: Path) -> None:

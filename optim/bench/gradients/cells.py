@@ -18,6 +18,10 @@ from optim.bench.gradients.scores import Scores, score
 
 #: the estimator's name in the cells that hold the reference
 EXACT = "exact"
+#: … and in those of the finite-amplitude response that an exact gradient has to be confirmed by
+RESPONSE = "finite_difference_central"
+#: a component of an exact gradient is useless where it is off the response by more than this share of the larger one
+_CONFIRMED = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,23 @@ class Cell:
     def setup_runs(self) -> float:
         return self.setup_steps / self.window
 
-    def scores(self, exact: Cell) -> list[Scores]:
-        """Of each test point beside the cell of the exact gradient."""
-        return [score(np.array(g), np.array(e)) for g, e in zip(self.gradients, exact.gradients, strict=True)]
+    def scores(self, reference: np.ndarray) -> list[Scores]:
+        """Of each test point beside the reference [points, P]."""
+        return [score(np.array(g), e) for g, e in zip(self.gradients, reference, strict=True)]
+
+
+def reference(exact: Cell, response: Cell | None) -> tuple[np.ndarray, int]:
+    """What estimates are scored against, [points, P]: the exact gradient where the response confirms it.
+
+    Where tangents grow without bound in single cells, the exact derivative says nothing of a change of any size; such
+    components are scored against the central difference of real runs, and their number is told.
+    """
+    gradients = np.array(exact.gradients)
+    if response is None:
+        return gradients, 0
+    finite = np.array(response.gradients)
+    useless = np.abs(gradients - finite) > _CONFIRMED * np.maximum(np.abs(gradients), np.abs(finite))
+    return np.where(useless, finite, gradients), int(useless.sum())
 
 
 @dataclass(frozen=True)

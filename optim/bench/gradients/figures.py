@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.bench.gradients.cells import EXACT, Cell
+from optim.bench.gradients.cells import EXACT, RESPONSE, Cell, reference
 from optim.bench.gradients.scores import Scores, largest_share, null_scores, spread
 
 
@@ -48,22 +48,33 @@ class Row:
 def rows(cells: Iterable[Cell]) -> list[Row]:
     """By case, window and estimator; cells whose reference is missing are left out."""
     cells = list(cells)
-    exact = {(cell.case, cell.window): cell for cell in cells if cell.estimator == EXACT}
+    exact = _references(cells)
     groups: dict[tuple[str, int, str], list[Cell]] = {}
     for cell in cells:
         if cell.estimator != EXACT and (cell.case, cell.window) in exact:
             groups.setdefault((cell.case, cell.window, cell.estimator), []).append(cell)
-    return [_row(group, exact[key[:2]]) for key, group in sorted(groups.items())]
+    return [_row(group, exact[key[:2]][0]) for key, group in sorted(groups.items())]
 
 
-def _row(group: list[Cell], exact: Cell) -> Row:
+def _references(cells: Iterable[Cell]) -> dict[tuple[str, int], tuple[np.ndarray, int]]:
+    """By case and window: what is scored against, and how many components the response did not confirm."""
+    cells = list(cells)
+    responses = {(cell.case, cell.window): cell for cell in cells if cell.estimator == RESPONSE}
+    return {
+        (cell.case, cell.window): reference(cell, responses.get((cell.case, cell.window)))
+        for cell in cells
+        if cell.estimator == EXACT
+    }
+
+
+def _row(group: list[Cell], truth: np.ndarray) -> Row:
     first = group[0]
     distances = [cell.setup_distance for cell in group if cell.setup_distance is not None]
     return Row(
         first.case,
         first.estimator,
         first.window,
-        tuple(score for cell in group for score in cell.scores(exact)),
+        tuple(score for cell in group for score in cell.scores(truth)),
         len(group),
         len(first.names),
         float(np.mean([cell.runs_per_gradient for cell in group])),
@@ -77,9 +88,9 @@ def figures(cells: Iterable[Cell]) -> dict[str, float]:
     """Every figure by name: the worst relative error is the largest, of other scores the median, least and largest."""
     cells = list(cells)
     found: dict[str, float] = {}
-    for cell in cells:
-        if cell.estimator == EXACT:
-            found |= _of_reference(cell)
+    for (case, window), (truth, useless) in sorted(_references(cells).items()):
+        found |= _of_reference(f"{case}.null.n{window}.scalars", truth)
+        found[f"{case}.{EXACT}.n{window}.scalars.useless_components"] = float(useless)
     for row in rows(cells):
         prefix = f"{row.case}.{row.estimator}.n{row.window}"
         found[f"{prefix}.scalars.worst_relative_error"] = row.worst
@@ -100,14 +111,12 @@ def figures(cells: Iterable[Cell]) -> dict[str, float]:
     return found
 
 
-def _of_reference(cell: Cell) -> dict[str, float]:
+def _of_reference(prefix: str, truth: np.ndarray) -> dict[str, float]:
     """What guesses score, in the mean over the test points, and how the gradient is shared out."""
-    gradients = [np.array(gradient) for gradient in cell.gradients]
-    nulls = [null_scores(gradient) for gradient in gradients]
-    prefix = f"{cell.case}.null.n{cell.window}.scalars"
+    nulls = [null_scores(gradient) for gradient in truth]
     return {
         f"{prefix}.random_cosine": float(np.mean([null.random_cosine for null in nulls])),
         f"{prefix}.same_sign_cosine": float(np.mean([null.same_sign_cosine for null in nulls])),
         f"{prefix}.same_sign": float(np.mean([null.same_sign for null in nulls])),
-        f"{prefix}.largest_share": max(largest_share(gradient) for gradient in gradients),
+        f"{prefix}.largest_share": max(largest_share(gradient) for gradient in truth),
     }

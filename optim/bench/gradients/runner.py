@@ -71,7 +71,7 @@ def _made(
             progress(f"{case.name} n={problem.steps} {estimator.name} seed {seed}: no gradient: {error}")
             return
         store.save(cell)
-    scores = cell.scores(exact)
+    scores = cell.scores(np.array(exact.gradients))
     progress(
         f"{case.name} n={problem.steps} {estimator.name} seed {seed}: "
         f"cosine {min(s.cosine for s in scores):.4f}, sign {min(s.sign for s in scores):.2f}, "
