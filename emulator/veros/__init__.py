@@ -1,0 +1,13 @@
+"""Stock VEROS, differentiable from outside: no fork, nothing vendored. `emulator.veros_model` is its façade.
+
+runtime        VEROS's settings, chosen before its core is imported
+substitutes    what is put into its modules: safe roots
+levels         fields whose time levels are arrays of their own
+traced_state   a VerosState with settings as leaves and fixed time levels
+barotropic     the direct solver, with an exact adjoint
+prognostic     which arrays are the state
+step           the kernels of a step in their order
+model          all of it as `step(state, params)`
+gradient       value and gradient over many steps
+setups         configurations by name
+"""

@@ -1,0 +1,42 @@
+"""Functions put into VEROS's modules in place of its own: the same values, and derivatives that exist.
+
+* sqrt: its derivative at 0 is infinite, and 0 · ∞ is NaN. TKE, EKE and speeds at rest are 0.
+* the time level of the equation of state: static, like all others.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+_ROOTS = ("veros.core.tke", "veros.core.eke", "veros.core.friction", "veros.core.density.gsw")
+
+
+def install() -> None:
+    """Put them into the imported modules of VEROS, before anything of it is compiled."""
+    from veros.core import thermodynamics
+
+    for name in _ROOTS:
+        sys.modules[name].npx = SafeRoots()  # type: ignore[attr-defined]
+    thermodynamics.calc_eq_of_state.static_argnums = [1]
+
+
+class SafeRoots:
+    """jax.numpy with `sqrt` replaced by `safe_sqrt`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(jnp, name)
+
+    @staticmethod
+    def sqrt(x: Any) -> jax.Array:
+        """`safe_sqrt` of anything that is a number or an array."""
+        return safe_sqrt(jnp.asarray(x, dtype=float))
+
+
+def safe_sqrt(x: jax.Array) -> jax.Array:
+    """√x where x > 0, else 0, with derivative 0 there: the bits of sqrt for x ≥ 0."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)

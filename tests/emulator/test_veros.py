@@ -1,0 +1,182 @@
+"""Stock VEROS on a coarse channel: parity with VEROS itself, exact derivatives, and the same model as a black box."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bridge.model import OutcomeKind, Recording
+from emulator.tangent_linear import inner_product
+from emulator.veros_model import veros_black_box, veros_model
+
+PARAMETERS = ("r_bot", "A_h", "c_k", "c_eps", "K_iso_steep", "eke_c_k")
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """The coarse channel with six parameters."""
+    return veros_model("acc_coarse", PARAMETERS, quick_compile=True)
+
+
+@pytest.fixture(scope="module")
+def spun_up(model: Any) -> dict[str, Any]:
+    """The state after 60 steps: at rest TKE and EKE are 0 and hardly anything depends on anything."""
+    state = model.initial_state()
+    for _ in range(60):
+        state = model.compiled_step(state, model.params())
+    return state
+
+
+def test_a_step_is_that_of_stock_veros(model: Any, tmp_path: Path) -> None:
+    file = tmp_path / "stock.npz"
+    # the numpy backend compiles nothing; the bench compares with the JAX backend, where the difference is 0
+    command = [
+        sys.executable,
+        "-m",
+        "emulator.veros.stock",
+        "acc_coarse",
+        str(STEPS),
+        str(file),
+        "--backend",
+        "numpy",
+    ]
+    subprocess.run(command, check=True, timeout=300, cwd=Path(__file__).parents[2])
+    state = model.initial_state()
+    for _ in range(STEPS):
+        state = model.compiled_step(state, model.params())
+    with np.load(file) as stock:
+        assert set(stock) == set(state) - {"step"}
+        for name in set(stock) - {"dsalt"}:  # salinity is 35 everywhere here, its tendency rounding
+            # VEROS's own two backends differ by 1.5e-7 after these steps
+            scale = np.abs(stock[name]).max()
+            np.testing.assert_allclose(state[name], stock[name], rtol=0, atol=1e-6 * scale, err_msg=name)
+
+
+def test_the_gradient_is_that_of_finite_differences(model: Any, spun_up: dict[str, Any]) -> None:
+    from emulator.veros.gradient import GradientSweep
+    from emulator.veros.observed import streamfunction
+
+    sweep = GradientSweep(model, lambda state, _: jnp.mean(streamfunction(state) ** 2), keep=2)
+    params = model.params()
+    found = sweep.value_and_gradient(spun_up, params, [None, None], every=STEPS // 2)
+
+    bump = np.random.default_rng(1).normal(size=spun_up["temp"].shape) * model.constant("maskT")
+    directions = {name: ({}, {name: float(params[name])}) for name in ("r_bot", "A_h")}
+    directions["temp"] = ({"temp": bump}, {})
+
+    def value(size: float, fields: dict[str, Any], values: dict[str, float]) -> float:
+        state = {**spun_up, **{name: spun_up[name] + size * change for name, change in fields.items()}}
+        moved = {name: params[name] + size * values.get(name, 0.0) for name in PARAMETERS}
+        return sweep.value(state, moved, [None, None], STEPS // 2)
+
+    for name, (fields, values) in directions.items():
+        exact = sum(values[n] * float(found.params[n]) for n in values)
+        exact += inner_product(fields, {n: found.state[n] for n in fields})
+        sizes = (1e-3, 1e-4, 1e-5) if values else (1e-5, 1e-6, 1e-7)  # of the parameter; °C
+        differences = [(value(h, fields, values) - value(-h, fields, values)) / (2 * h) for h in sizes]
+        # curvature spoils large steps, rounding and kinks small ones: one of three decades is good enough
+        assert min(abs(difference / exact - 1) for difference in differences) < 1e-6, (
+            name,
+            exact,
+            differences,
+        )
+
+
+def test_forward_and_reverse_mode_are_transposes(model: Any, spun_up: dict[str, Any]) -> None:
+    from emulator.veros.gradient import GradientSweep
+    from emulator.veros.observed import streamfunction
+    from emulator.veros.tangent import TangentSweep
+
+    params, names = model.params(), ("r_bot", "A_h")
+    tangent = TangentSweep(model, lambda state: jnp.ravel(streamfunction(state)), names)
+    seen, jacobian = tangent.observed_and_jacobian(spun_up, params, records=2, every=2)
+    sweep = GradientSweep(model, lambda state, _: 0.5 * jnp.sum(streamfunction(state) ** 2))
+    found = sweep.value_and_gradient(spun_up, params, [None, None], every=2)
+    np.testing.assert_allclose(tangent.observed(spun_up, params, 2, 2), seen, rtol=1e-12)
+    # J^T r both ways; sums of 280 products in two orders
+    for number, name in enumerate(names):
+        assert float(found.params[name]) == pytest.approx(np.sum(seen * jacobian[..., number]), rel=1e-10)
+
+
+def test_all_parameters_reach_the_temperature(model: Any, spun_up: dict[str, Any]) -> None:
+    from emulator.veros.gradient import GradientSweep
+
+    sweep = GradientSweep(model, lambda state, _: jnp.mean(state["temp"][2:-2, 2:-2] ** 2))
+    found = sweep.value_and_gradient(spun_up, model.params(), [None], every=3)
+    assert all(float(slope) != 0.0 for slope in found.params.values())
+    assert all(np.all(np.isfinite(field)) for field in found.state.values())
+
+
+def test_the_black_box_repeats_itself_and_gives_its_fields_in_nemos_layout(
+    model: Any, spun_up: dict[str, Any]
+) -> None:
+    box = veros_black_box(model, spun_up)
+    start = box.snapshot()
+    record = Recording(("temp", "psi", "mld"), every=2)
+    first = box.run({"veros": {"r_bot": 2e-5}}, start, 4, record)
+    again = box.run({"veros": {"r_bot": 2e-5}}, start, 4, record)
+    other = box.run({"veros": {"r_bot": 1e-5}}, start, 4, record)
+    assert first.outcome.kind is OutcomeKind.COMPLETED
+    assert first.steps.tolist() == [62, 64]
+    assert first.fields["temp"].shape == (2, 8, 14, 10)
+    assert first.fields["mld"].shape == (2, 14, 10)
+    for name in record.fields:
+        np.testing.assert_array_equal(first.fields[name], again.fields[name])
+    assert not np.array_equal(first.fields["psi"], other.fields["psi"])
+    surface, bottom = first.fields["temp"][-1][0], first.fields["temp"][-1][-1]
+    assert surface.mean() > bottom.mean()
+    grid = box.describe().grid
+    depths = first.fields["mld"][-1][grid["tmask"][0] > 0]
+    assert grid["gdept_0"][0] <= depths.min() < depths.max() <= grid["gdept_0"][-1]
+
+
+def test_a_field_that_is_set_is_read_back(model: Any, spun_up: dict[str, Any]) -> None:
+    box = veros_black_box(model, spun_up)
+    warmer = box.get("temp") + box.describe().grid["tmask"]
+    box.set({"temp": warmer})
+    np.testing.assert_array_equal(box.get("temp"), warmer)
+    with pytest.raises(ValueError, match="expected 'temp' with shape"):
+        box.set({"temp": warmer[:-1]})
+    with pytest.raises(ValueError, match="no parameter of this model"):
+        box.set({"veros/K_gm_0": 1.0})
+
+
+def test_sparse_factors_solve_like_the_inverse_and_so_do_their_derivatives() -> None:
+    import scipy.sparse as sparse
+
+    from emulator.veros.barotropic import inverse, sparse_factors
+
+    rng = np.random.default_rng(0)
+    matrix = (sparse.random(40, 40, 0.1, random_state=0) + 5 * sparse.identity(40)).tocsr()
+    b, w = rng.normal(size=(2, 40))
+    exact = np.linalg.solve(matrix.toarray(), b)
+    for factors in (inverse(matrix), sparse_factors(matrix)):
+        x, pull = jax.vjp(jax.jit(factors), b)
+        np.testing.assert_allclose(x, exact, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(pull(w)[0], np.linalg.solve(matrix.toarray().T, w), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(jax.vmap(factors)(np.stack([b, 2 * b]))[1], 2 * exact, rtol=1e-12)
+
+
+def test_wrong_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of acc"):
+        veros_model("acc_fine")
+    with pytest.raises(ValueError, match="'nx' is of type int"):
+        veros_model("acc_coarse", ("nx",))
+
+
+def test_veros_imported_with_other_settings_is_refused() -> None:
+    program = (
+        "import veros; veros.runtime_settings.backend = 'numpy'; import veros.core\n"
+        "from emulator.veros_model import veros_model; veros_model('acc')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "imported before with backend='numpy'" in done.stderr
