@@ -9,5 +9,9 @@ prognostic     which arrays are the state
 step           the kernels of a step in their order
 model          all of it as `step(state, params)`
 gradient       value and gradient over many steps
+tangent        observations and their Jacobian for a few parameters
+observed       fields, streamfunction, mixed-layer depth
+black_box      the model behind the verbs of a Session
+stock          VEROS as it comes, in a process of its own
 setups         configurations by name
 """

@@ -37,7 +37,7 @@ def spun_up(model: Any) -> dict[str, Any]:
 
 def test_a_step_is_that_of_stock_veros(model: Any, tmp_path: Path) -> None:
     file = tmp_path / "stock.npz"
-    # the numpy backend compiles nothing; the bench compares with the JAX backend, where the difference is 0
+    # the numpy backend compiles nothing; docs/veros.md has the difference to the JAX backend
     command = [
         sys.executable,
         "-m",
