@@ -67,7 +67,7 @@ with Session.over_mpi(timeout=60) as session:
     from bridge.wire_field import WireField
     for name, odd in {"extents": dataclasses.replace(entry, shape=(2, ny, nx)),
                       "dtype": dataclasses.replace(entry, dtype_code=3)}.items():
-        session._model._requests.clear()  # announce the odd values as what they are
+        session._model.routes._requests.clear()  # announce the odd values as what they are
         try:
             session._model.put([(WireField(odd), np.zeros(odd.shape, odd.dtype))])
         except Exception as error:
