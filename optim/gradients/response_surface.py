@@ -10,7 +10,6 @@ of the response over the distance between runs, not the one at a point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +60,7 @@ class ResponseSurface:
     runs: Count = 96
     reach: Positive = 1.5
     neglected: Positive = 1e-7
-    avoid: Sequence[Sequence[float]] = ()
+    avoid: tuple[tuple[float, ...], ...] = ()
     clearance: Positive = 1.0
 
     def init(self, key: int) -> SurfaceState:

@@ -121,7 +121,7 @@ class LorenzCase:
 ESTIMATORS = [
     RunEstimator("spsa", lambda p, f: Spsa(f, 0.1), random=True),
     RunEstimator(
-        "surface", lambda p, f: ResponseSurface(f, 64, 1.5, avoid=p.points.tolist()), random=True
+        "surface", lambda p, f: ResponseSurface(f, 64, 1.5, avoid=tuple(map(tuple, p.points.tolist()))), random=True
     ),
 ]  # fmt: skip
 

@@ -81,7 +81,7 @@ def test_design_keeps_its_distance_and_says_when_there_is_no_room() -> None:
 @pytest.mark.parametrize("prior", [False, True], ids=["", "prior rows"])
 def test_surface_gives_the_gradient_for_one_run_once_set_up(lorenz, prior: bool) -> None:
     case = lorenz(steps=10, prior=prior)
-    estimator = ResponseSurface(case.forward, runs=64, reach=1.5, avoid=[X, -X], clearance=1.0)
+    estimator = ResponseSurface(case.forward, runs=64, reach=1.5, avoid=(tuple(X), tuple(-X)), clearance=1.0)
     state = estimator.init(0)
     assert estimator.runs_needed(X, state) == 65
     first, state = estimator.evaluate(X, state)

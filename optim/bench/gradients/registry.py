@@ -48,7 +48,9 @@ def estimators() -> dict[str, Estimator]:
         ),
         RunEstimator(
             "response_surface",
-            lambda p, f: ResponseSurface(f, _SURFACE_RUNS, reach=_REACH, avoid=p.points.tolist()),
+            lambda p, f: ResponseSurface(
+                f, _SURFACE_RUNS, reach=_REACH, avoid=tuple(map(tuple, p.points.tolist()))
+            ),
             f"{_SURFACE_RUNS} runs, reach {_REACH}, Gaussian processes",
             random=True,
         ),
