@@ -63,13 +63,10 @@ class Conversation:
 
     def number(self, wire: WireField) -> np.ndarray:
         """Read an entry without dimensions; what is returned is overwritten by the next call."""
-        request, window = self.routes.number(wire)
-        transport = self.transport
+        begin, value = self.routes.number(wire)
         with self._exchange:
-            transport.receive(0, window)
-            for rank in range(transport.ranks):
-                transport.send_request(rank, request)
-        return window.array
+            begin()
+        return value
 
     def fetch(self, wire: WireField, array: np.ndarray) -> None:
         """Read an entry into a C-contiguous global array of its shape. Values that travel are the answer themselves."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ class FieldRoutes:
         self._decomposition = decomposition
         #: by verb, number and rank: where the array is, the request, does the rank copy it itself
         self._requests: dict[tuple[int, int, int], tuple[Any, bytes, bool]] = {}
-        self._numbers: dict[int, tuple[bytes, Window]] = {}
+        self._numbers: dict[int, tuple[Callable[[], None], np.ndarray]] = {}
 
     def array(self, shape: Sequence[int], dtype: np.dtype, halo: bool) -> np.ndarray:
         """An array for a field; zero where no rank will write."""
@@ -50,11 +50,12 @@ class FieldRoutes:
         self._requests[key] = where, header.pack(), place is not None
         return self._requests[key][1:]
 
-    def number(self, wire: WireField) -> tuple[bytes, Window]:
-        """The packed header that asks for an entry without dimensions, and where it is received; made once."""
+    def number(self, wire: WireField) -> tuple[Callable[[], None], np.ndarray]:
+        """What begins to ask for an entry without dimensions, and where it is received; made once."""
         if wire.number not in self._numbers:
             header = Header(Verb.GET, 0, wire.entry.number, wire.dtype_code)
-            self._numbers[wire.number] = header.pack(), Window(np.zeros((), wire.dtype))
+            value = np.zeros((), wire.dtype)
+            self._numbers[wire.number] = self._transport.question(header.pack(), Window(value)), value
         return self._numbers[wire.number]
 
     def place(self, rank: int, wire: WireField, array: np.ndarray) -> Place | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -34,7 +35,7 @@ WAYS = {
 }
 SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGINT, signal.SIGSTOP]
 MOST_KILLS = 10  # of one experiment, which then may end in peace
-LIMIT = 150.0  # s without a kill after which a job counts as hung
+LIMIT = 150.0  # s without a kill and without a run made after which a job counts as hung
 PATIENCE = 8  # s, of the bridge
 SUSPENSION = 3.0  # s for which nemo-bridge or a guard is stopped: nobody watches over these
 
@@ -150,6 +151,10 @@ class Tuning:
     def witness(self) -> Path:
         return self.folder / "witness"
 
+    def seconds_since_a_run(self) -> float:
+        """Since the last run that any job of this experiment has made; infinite if there was none."""
+        return time.time() - self.witness.stat().st_mtime if self.witness.exists() else math.inf
+
     def prepare(self) -> None:
         self.folder.mkdir(parents=True)
         (self.folder / "exp.toml").write_text(EXPERIMENT)
@@ -249,7 +254,7 @@ def follow(
             struck += strike(tuning, job, dice, figures)
             quiet_since = time.monotonic()
             next_strike = quiet_since + dice.uniform(0.0, pace) * dice.random()
-        if now - quiet_since > LIMIT:
+        if min(now - quiet_since, tuning.seconds_since_a_run()) > LIMIT:
             figures.found("hung", f"{tuning.folder} ({tuning.way}), see output")
             os.kill(job.pid, signal.SIGKILL)
             break

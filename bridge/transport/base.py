@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +61,10 @@ class Transport(Protocol):
         """Begin to receive a payload from `rank` straight into `window`; valid after `finish`."""
         ...
 
+    def question(self, header: bytes, window: Window) -> Callable[[], None]:
+        """What begins to send a packed header to all ranks and to receive the first one's payload, at each call."""
+        ...
+
     def next_answer(self) -> tuple[int, Header]:
         """Wait for the next answer of any rank."""
         ...
@@ -83,3 +88,14 @@ class Transport(Protocol):
     def close(self) -> None:
         """Give everything back after the model has answered to stop."""
         ...
+
+
+def plain_question(transport: Transport, header: bytes, window: Window) -> Callable[[], None]:
+    """A `question` of a transport that gains nothing by preparing it."""
+
+    def begin() -> None:
+        transport.receive(0, window)
+        for rank in range(transport.ranks):
+            transport.send_request(rank, header)
+
+    return begin

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.errors import PeerTimeout
 from bridge.protocol import Header
-from bridge.transport.base import Window
+from bridge.transport.base import Window, plain_question
 
 
 class LoopbackRank:
@@ -53,6 +53,9 @@ class LoopbackTransport:
 
     def receive(self, rank: int, window: Window) -> None:
         self._expected.append((rank, window))
+
+    def question(self, header: bytes, window: Window) -> Callable[[], None]:
+        return plain_question(self, header, window)
 
     def next_answer(self) -> tuple[int, Header]:
         for peer in self.peers:

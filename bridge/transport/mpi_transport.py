@@ -104,6 +104,7 @@ class MpiTransport:
         self._peers = peers
         self._types: dict[tuple[tuple[int, ...], int, Tile], Any] = {}
         self._pending: list[Any] = []
+        self._questions: list[Any] = []  # persistent requests
         self._buffers = [bytearray(HEADER_BYTES) for _ in peers]
         self._answers = [
             comm.Recv_init([buffer, MPI.INTEGER], peer, MPI_TAG_ANSWER)
@@ -131,6 +132,19 @@ class MpiTransport:
     def receive(self, rank: int, window: Window) -> None:
         self._begin(self._comm.Irecv(self._buffer(window), self._peers[rank], MPI_TAG_PAYLOAD))
 
+    def question(self, header: bytes, window: Window) -> Callable[[], None]:
+        send, receive = self._comm.Send_init, self._comm.Recv_init
+        asked = [receive(self._buffer(window), self._peers[0], MPI_TAG_PAYLOAD)]
+        asked += [send([header, self._mpi.INTEGER], peer, MPI_TAG_REQUEST) for peer in self._peers]
+        self._questions += asked
+
+        def begin() -> None:
+            for request in asked:
+                request.Start()
+            self._pending += asked
+
+        return begin
+
     def next_answer(self) -> tuple[int, Header]:
         self._wait(self._answer_is_here, "an answer of the model", self._transferring)
         return self._taken_answer()
@@ -157,6 +171,8 @@ class MpiTransport:
         for request in self._answers:
             request.Cancel()
             request.Wait()
+            request.Free()
+        for request in self._questions:
             request.Free()
         for datatype in self._types.values():
             datatype.Free()
@@ -235,7 +251,10 @@ class _Waiter:
             return
         start = time.perf_counter()
         pause = _FIRST_SLEEP
-        while not _soon(done):
+        while True:
+            for _ in range(_LOOKS):
+                if done():
+                    return
             waited = time.perf_counter() - start
             if waited < self._spin:
                 continue
@@ -253,11 +272,6 @@ class _Waiter:
         self._look()
         if os.getppid() != self._launcher:
             raise ModelCrashed("the launcher of the MPI job is gone")
-
-
-def _soon(done: Callable[[], bool]) -> bool:
-    """Is it done within a microsecond or two?"""
-    return any(done() for _ in range(_LOOKS))
 
 
 def _end_job(mpi: Any) -> None:

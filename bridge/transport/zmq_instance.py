@@ -13,7 +13,7 @@ from bridge.errors import BridgeError, ModelCrashed, PeerTimeout, ProtocolError,
 from bridge.protocol import HEADER_BYTES, Header
 from bridge.started_job import log_tail
 from bridge.transport import neighbour
-from bridge.transport.base import Window
+from bridge.transport.base import Window, plain_question
 from bridge.transport.delivery import Delivery
 from bridge.transport.envelope import Envelope, Introduction, Kind
 from bridge.transport.neighbour import Life
@@ -130,6 +130,9 @@ class ZmqTransport:
         except ProtocolError as error:
             member.fails(error)
         self._acknowledge(member)
+
+    def question(self, header: bytes, window: Window) -> Callable[[], None]:
+        return plain_question(self, header, window)
 
     def next_answer(self) -> tuple[int, Header]:
         self._wait(self._answer_is_here, "an answer of the model")

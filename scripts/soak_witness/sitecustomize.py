@@ -1,4 +1,7 @@
-"""Put in front of PYTHONPATH by soak_tuning.py: writes down which runs are paid for and stored, beside the ledger."""
+"""Put in front of PYTHONPATH by soak_tuning.py: writes down which runs are paid for and stored, beside the ledger.
+
+A run that cost so many instances that it counts as crashed is not finished: a resumed job rightly makes it again.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,11 @@ class _Witness(importlib.abc.MetaPathFinder):
             pay = module.Forward._pay
 
             def witnessed(forward: Any, key: str, x: Any, trajectory: Any) -> None:
-                _note("made", key)
+                finished = trajectory.outcome.kind in module._ENDS
+                _note("made" if finished else "crashed", key)
                 pay(forward, key, x, trajectory)
-                _note("stored", key)
+                if finished:
+                    _note("stored", key)
 
             module.Forward._pay = witnessed
 
