@@ -8,14 +8,14 @@ to first order and every component is of order one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from bridge.errors import ConfigurationError
 from bridge.model import Params
-from optim.settings_check import Positive, as_tables, make, refuse_unknown
+from optim.settings_check import Positive
 
 Transform = Literal["linear", "log", "logit"]
 _BOUND_FRACTION = 0.02  # closer to its bound than this, a tuned value is called "at bound"
@@ -88,6 +88,15 @@ class Control:
         """dθ/dx at x, in the units of the entry."""
         return self.scale / self._transform_slope(self.to_physical(x))
 
+    def put(self, params: Params, value: float) -> None:
+        """Write a physical value to its place."""
+        params.setdefault(self.group, {})[self.entry] = value
+
+    def value_in(self, params: Mapping[str, Mapping[str, Any]]) -> float | None:
+        """The physical value that is there, None if there is none."""
+        value = params.get(self.group, {}).get(self.entry)
+        return None if value is None else float(value)
+
     def scaled_bounds(self) -> tuple[float, float]:
         """Bounds of x; a logit is unbounded."""
         if self.transform == "logit":
@@ -155,18 +164,14 @@ class ControlVector:
         """Namelist values of a control vector [n]."""
         params: Params = {}
         for control, component in zip(self.controls, self._checked(x), strict=True):
-            params.setdefault(control.group, {})[control.entry] = control.to_physical(component)
+            control.put(params, control.to_physical(component))
         return params
 
     def to_vector(self, params: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
         """Control vector [n] of namelist values; a control that is absent keeps its prior mean (x = 0)."""
+        values = [control.value_in(params) for control in self.controls]
         return np.array(
-            [
-                control.to_scaled(float(params[control.group][control.entry]))
-                if control.entry in params.get(control.group, {})
-                else 0.0
-                for control in self.controls
-            ]
+            [0.0 if v is None else c.to_scaled(v) for c, v in zip(self.controls, values, strict=True)]
         )
 
     def to_values(self, x: np.ndarray) -> np.ndarray:
@@ -187,15 +192,3 @@ class ControlVector:
         if x.shape != (len(self),):
             raise ValueError(f"expected a control vector of shape ({len(self)},), got {x.shape}")
         return x
-
-
-def from_table(tables: Any) -> ControlVector:
-    """Controls from the `[[controls]]` tables of an experiment file; their `start` is not read here."""
-    known = [item.name for item in fields(Control)] + ["start"]
-    controls = []
-    for number, table in enumerate(as_tables("[[controls]]", tables), start=1):
-        label = f"[[controls]] number {number} ({table.get('group', '?')}/{table.get('entry', '?')})"
-        refuse_unknown(label, table, known)
-        control = {name: value for name, value in table.items() if name != "start"}
-        controls.append(make(Control, label, control))
-    return ControlVector(tuple(controls))

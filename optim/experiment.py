@@ -24,6 +24,7 @@ from optim.cost import Cost
 from optim.experiment_file import Experiment
 from optim.forward import Forward, Identity, Window
 from optim.gradients import (
+    ColouredDifferences,
     Ensemble,
     FieldSurrogate,
     FiniteDifference,
@@ -34,6 +35,7 @@ from optim.gradients import (
 )
 from optim.minimise import Iteration, Solution, minimise
 from optim.minimisers import LevenbergMarquardt
+from optim.patches import lay, lay_values, maps_of
 from optim.refine import Refined, refine
 from optim.report.result import RunResult
 
@@ -96,6 +98,7 @@ def conduct(
 ) -> ExperimentResult:
     """Do the whole experiment with a live model."""
     began = time.monotonic()
+    experiment = laid_on_grid(experiment, setting.model)
     surrogate = None
     if experiment.estimator.kind == "surrogate":
         if setting.surrogate is None:
@@ -117,6 +120,7 @@ def conduct(
             progress(f"    cosine with the gradient of the {setting.exact_name}: {cosines[trial.number]:.4f}")
 
     start = experiment.controls.to_vector(experiment.start)
+    _check_budget(experiment, estimator, start)
     compiled = "; what is differentiated is compiled first (up to a minute of silence)"
     progress(f"tuning {len(start)} parameters" + (compiled if surrogate is not None else ""))
     solution = minimise(
@@ -157,6 +161,29 @@ def _optional(stage: Callable[[], Stage], name: str, progress: Progress) -> Stag
     except (ModelBlewUp, np.linalg.LinAlgError) as error:
         progress(f"no {name}: {error}")
         return None
+
+
+def laid_on_grid(experiment: Experiment, model: Model) -> Experiment:
+    """The experiment with the patches that its maps have on the model's grid."""
+    if not maps_of(experiment.controls):
+        return experiment
+    grid, controls = model.describe().grid, experiment.controls
+    return dataclasses.replace(
+        experiment,
+        controls=lay(controls, grid),
+        start=lay_values(controls, experiment.start, grid),
+        truth=lay_values(controls, experiment.truth, grid),
+    )
+
+
+def _check_budget(experiment: Experiment, estimator: GradientEstimator, start: np.ndarray) -> None:
+    """ConfigurationError if not even the first gradient fits: with maps, the file alone does not tell."""
+    needed = estimator.runs_needed(start, estimator.init(experiment.seed))
+    if needed > experiment.budget:
+        raise ConfigurationError(
+            f"[budget]: model_runs = {experiment.budget} is too small: the first gradient of estimator "
+            f"{experiment.estimator.kind} takes {needed} runs with {len(start)} controls"
+        )
 
 
 def make_forward(
@@ -230,21 +257,25 @@ def make_estimator(
             return Spsa(forward, **settings.options)
         if settings.kind == "response-surface":
             return ResponseSurface(forward, **settings.options)
+        if settings.kind == "coloured-differences":
+            return ColouredDifferences(forward, **settings.options)
         return Ensemble(forward, **{"members": len(experiment.controls), **settings.options})
     except TypeError as error:
         raise ConfigurationError(f"[estimator]: {error}") from error
 
 
 def describe_trial(trial: Iteration, experiment: Experiment) -> str:
-    """One line of live progress."""
-    values = "  ".join(
-        f"{control.entry} {trial.params[control.group][control.entry]:.4g}"
-        for control in experiment.controls.controls
-    )
+    """One line of live progress; a map by its least and largest value."""
+    names = dict.fromkeys((control.group, control.entry) for control in experiment.controls.controls)
+    values = "  ".join(f"{entry} {_in_short(trial.params[group][entry])}" for group, entry in names)
     if not np.isfinite(trial.value):
         return f"run {trial.runs:3d}  {trial.outcome}  {values}"
     mark = "" if trial.accepted else f" (rejected; best {trial.best_value:.6g})"
     return f"run {trial.runs:3d}  J {trial.value:.6g}{mark}  {values}"
+
+
+def _in_short(value: float | np.ndarray) -> str:
+    return f"{np.min(value):.4g}" + (f" … {np.max(value):.4g}" if np.ndim(value) else "")
 
 
 def _compare(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from optim.check import compare_gradients, dot_product_test
-from optim.experiment import Progress, Setting, make_estimator, make_forward
+from optim.experiment import Progress, Setting, laid_on_grid, make_estimator, make_forward
 from optim.experiment_file import Experiment
-from optim.gradients import FiniteDifference
+from optim.gradients import ColouredDifferences, FiniteDifference
+from optim.gradients.reach import response_by_distance
 
 
 def gradient_check(
     experiment: Experiment, setting: Setting, progress: Progress, steps: tuple[float, ...] = (0.3, 0.1, 0.03)
 ) -> list[str]:
     """Cosine, norm ratio and components of the estimator's gradient against finite differences, step by step."""
+    experiment = laid_on_grid(experiment, setting.model)
     surrogate = (
         setting.surrogate(experiment)
         if setting.surrogate and experiment.estimator.kind == "surrogate"
@@ -26,6 +28,8 @@ def gradient_check(
     assert evaluation.residual is not None
     error = dot_product_test(evaluation.tangent, x.size, evaluation.residual.size)
     lines = [f"J {evaluation.value:.6g}; dot-product identity of the tangent linear: {error:.1e}"]
+    if isinstance(estimator, ColouredDifferences):
+        lines += [*map(str, response_by_distance(forward, x, estimator.step))]
     for step in steps:
         progress(f"finite differences with step {step} (prior standard deviations)")
         reference, _ = FiniteDifference(forward, step, central=True).evaluate(x, None)

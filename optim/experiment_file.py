@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.model import Params
-from optim.control import ControlVector, from_table
-from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
+from optim.control import ControlVector
+from optim.control_tables import from_table, start_values, true_values
+from optim.gradients import ColouredDifferences, Ensemble, FiniteDifference, ResponseSurface, Spsa
 from optim.minimisers import LBFGS, Adam, LevenbergMarquardt, Minimiser
+from optim.patches import maps_of
 from optim.refine import RefineSettings
 from optim.settings_check import (
     Count,
@@ -145,6 +147,7 @@ ESTIMATORS: dict[str, type] = {
     "ensemble": Ensemble,
     "spsa": Spsa,
     "response-surface": ResponseSurface,
+    "coloured-differences": ColouredDifferences,
 }
 #: fields of the estimators that no file sets
 _NOT_IN_FILES = ("forward", "avoid", "clearance")
@@ -162,7 +165,7 @@ class EstimatorSettings:
         check("[estimator]", "kind", self.kind, Literal[tuple(ESTIMATORS)])
 
     def first_gradient(self, controls: int) -> int:
-        """Model runs that the first gradient with respect to so many controls takes."""
+        """Model runs that the first gradient with respect to so many controls takes, as far as the file tells."""
         if self.kind == "finite-difference":
             return controls * (2 if self.options.get("central") else 1) + 1
         if self.kind == "ensemble":
@@ -171,7 +174,7 @@ class EstimatorSettings:
             return 2 * self.options.get("repeats", Spsa.repeats) + 1
         if self.kind == "response-surface":
             return self.options.get("runs", ResponseSurface.runs) + 1
-        return 1
+        return 2 if self.kind == "coloured-differences" else 1
 
 
 @dataclass(frozen=True)
@@ -255,12 +258,12 @@ def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) ->
     """The experiment of the content of a TOML file; relative file names count from the folder of `path`."""
     refuse_unknown("the file", table, _TABLES)
     controls = from_table(table.get("controls", ()))
-    estimator = _estimator(table.get("estimator", {}), len(controls))
+    estimator = _estimator(table.get("estimator", {}))
     experiment = Experiment(
         path=path,
         title=check("the file", "title", table.get("title", path.stem), str),
         controls=controls,
-        start=_start(table["controls"], controls),
+        start=start_values(table["controls"], controls),
         window=make(WindowSettings, "[window]", table.get("window", {})),
         observations=_observations(table.get("observations", ())),
         estimator=estimator,
@@ -269,7 +272,7 @@ def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) ->
         compare=make(CompareSettings, "[compare]", table.get("compare", {})),
         budget=_budget(table.get("budget", {}), estimator, len(controls)),
         prior=check("the file", "prior", table.get("prior", True), bool),
-        truth=_truth(table.get("truth", {}), controls),
+        truth=true_values(as_table("[truth]", table.get("truth", {})), controls),
         fixed=_fixed(table.get("fixed", {}), controls),
         seed=check("the file", "seed", table.get("seed", 0), Index),
         model=_model(table.get("model", {})),
@@ -282,6 +285,7 @@ def _check_together(experiment: Experiment) -> None:
     """What concerns several tables."""
     if experiment.model.get("kind") == "nemo":
         _check_for_nemo(experiment)
+    _check_maps(experiment)
     for item in experiment.observations:
         if item.kind == "climatology" and not experiment.window.months:
             raise ConfigurationError(
@@ -292,6 +296,23 @@ def _check_together(experiment: Experiment) -> None:
             raise ConfigurationError(
                 f"[truth]: a twin experiment needs the true value of {', '.join(missing)}"
             )
+
+
+def _check_maps(experiment: Experiment) -> None:
+    """What does not go together with maps, and what needs them."""
+    kind, maps = experiment.estimator.kind, maps_of(experiment.controls)
+    if kind == "coloured-differences" and not maps:
+        raise ConfigurationError(
+            "[estimator]: coloured-differences perturb patches of a map that are far apart in one run, but no control "
+            'is a map (patches = [rows, columns]); give "finite-difference" or "ensemble"'
+        )
+    if maps and kind == "surrogate":
+        raise ConfigurationError(
+            f"[estimator]: the simplified twins tune numbers, but {maps[0].name} is a map; give another kind, e.g. "
+            '"coloured-differences"'
+        )
+    if maps and experiment.compare.exact_cosine:
+        raise ConfigurationError(f"[compare]: exact_cosine is for numbers, but {maps[0].name} is a map")
 
 
 def _check_for_nemo(experiment: Experiment) -> None:
@@ -321,14 +342,13 @@ def _observations(tables: Any) -> tuple[ObservationSettings, ...]:
     return found
 
 
-def _estimator(table: Any, controls: int) -> EstimatorSettings:
-    """The estimator with its options; an ensemble has as many members as controls unless it says otherwise."""
+def _estimator(table: Any) -> EstimatorSettings:
+    """The estimator with its options; an ensemble that does not say how many members has as many as controls."""
     kind = as_table("[estimator]", table).get("kind", "surrogate")
     check("[estimator]", "kind", kind, Literal[tuple(ESTIMATORS)])
     options = {name: value for name, value in table.items() if name != "kind"}
-    if kind == "ensemble":
-        options.setdefault("members", controls)
-    options = checked(ESTIMATORS[kind], f"[estimator] of kind {kind}", options, without=_NOT_IN_FILES)
+    without = _NOT_IN_FILES if "members" in options else (*_NOT_IN_FILES, "members")
+    options = checked(ESTIMATORS[kind], f"[estimator] of kind {kind}", options, without)
     surrogate = options.pop("surrogate", SurrogateSettings.surrogate)
     return EstimatorSettings(kind, surrogate, options)
 
@@ -341,7 +361,7 @@ def _minimiser(table: Any) -> Minimiser:
 
 
 def _budget(table: Any, estimator: EstimatorSettings, controls: int) -> int:
-    """Model runs, enough for the first gradient."""
+    """Model runs, enough for the first gradient. A map counts as one control: its patches are known with the grid."""
     runs = make(BudgetSettings, "[budget]", table).model_runs
     needed = estimator.first_gradient(controls)
     if runs < needed:
@@ -358,29 +378,6 @@ def _model(table: Any) -> dict[str, Any]:
         if name in _MODEL:
             check("[model]", name, value, _MODEL[name])
     return dict(table)
-
-
-def _start(tables: Any, controls: ControlVector) -> Params:
-    """Start values where a control gives one; elsewhere the tuning starts from the prior mean."""
-    params: Params = {}
-    for table, name in zip(tables, controls.names, strict=True):
-        if "start" in table:
-            value = check("[[controls]]", f"start of {name}", table["start"], float)
-            params.setdefault(table["group"], {})[table["entry"]] = value
-    _refuse_outside("[[controls]]: start of", params, controls)
-    return params
-
-
-def _truth(table: Any, controls: ControlVector) -> Params:
-    """True values of controls, within their bounds."""
-    params = _params("[truth]", table)
-    for name in _names(params):
-        if name not in controls.names:
-            raise ConfigurationError(
-                f"[truth]: {name} is not among the controls, which are {', '.join(controls.names)}"
-            )
-    _refuse_outside("[truth]:", params, controls)
-    return params
 
 
 def _fixed(table: Any, controls: ControlVector) -> Params:
@@ -404,13 +401,6 @@ def _params(label: str, table: Any) -> Params:
             raise ConfigurationError(f'{label}: entries are "group/entry" = value, got {key!r}')
         params.setdefault(group, {})[entry] = check(label, key, value, float)
     return params
-
-
-def _refuse_outside(label: str, params: Params, controls: ControlVector) -> None:
-    try:
-        controls.to_vector(params)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{label} {error}") from error
 
 
 def _names(params: Params) -> list[str]:

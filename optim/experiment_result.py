@@ -10,8 +10,9 @@ from bridge.model import Grid, Trajectory
 from optim.control import Control
 from optim.cost import Cost, Observations
 from optim.data import Timetable, timetable
-from optim.minimise import Solution, posterior_covariance
+from optim.minimise import Iteration, Solution, posterior_covariance
 from optim.minimisers import LevenbergMarquardt
+from optim.patches import PatchControl
 from optim.report.result import BiasMap, Curve, IterationResult, ParameterResult, RunResult, Score
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ def _parameters(result: ExperimentResult) -> list[ParameterResult]:
             start[n],
             tuned[n],
             spreads[n],
-            experiment.truth.get(control.group, {}).get(control.entry),
+            control.value_in(experiment.truth),
         )
         for n, control in enumerate(controls.controls)
     ]
 
 
-def _parameter(control: Control, start: float, tuned: float, spread: float, truth: object) -> ParameterResult:
+def _parameter(
+    control: Control, start: float, tuned: float, spread: float, truth: float | None
+) -> ParameterResult:
     return ParameterResult(
         name=control.name,
         start=float(start),
@@ -84,7 +87,8 @@ def _parameter(control: Control, start: float, tuned: float, spread: float, trut
         transform=control.transform,
         posterior_spread=float(spread) if np.isfinite(spread) else None,
         at_bound=control.at_bound(float(tuned)),
-        truth=None if truth is None else float(truth),  # type: ignore[arg-type]
+        truth=truth,
+        patch=control.place if isinstance(control, PatchControl) else None,
     )
 
 
@@ -96,15 +100,25 @@ def _iterations(result: ExperimentResult) -> list[IterationResult]:
             cost=trial.value,
             best_cost=trial.best_value,
             accepted=trial.accepted,
-            parameters={
-                f"{g}/{e}": float(v) for g, entries in trial.params.items() for e, v in entries.items()
-            },
+            parameters=_values(result, trial),
             cosine={result.exact_name: result.cosines[trial.number]}
             if trial.number in result.cosines
             else {},
         )
         for trial in result.solution.history
     ]
+
+
+def _values(result: ExperimentResult, trial: Iteration) -> dict[str, float]:
+    """Every number of a trial, also fixed ones, and the values on patches, by name."""
+    numbers = {
+        f"{group}/{entry}": float(value)
+        for group, entries in trial.params.items()
+        for entry, value in entries.items()
+        if np.ndim(value) == 0
+    }
+    controls = result.experiment.controls
+    return numbers | dict(zip(controls.names, map(float, controls.to_values(trial.x)), strict=True))
 
 
 def _curve(name: str, solution: Solution) -> Curve:

@@ -40,7 +40,7 @@ SECTIONS = {
     "ice": "## {group} (sea ice, namelist_ice_cfg)",
     "maps": "## Maps\n\n2-D multipliers `[j, i]`, in no namelist: 1 everywhere changes nothing. They apply to the "
     "first values, so that setting a map twice does not multiply twice. They are set "
-    "[from Python](nemo.md#maps); an experiment file tunes numbers only.",
+    "[from Python, or tuned patch by patch](nemo.md#maps).",
 }
 COLUMNS = ("parameter", "meaning", "units", "default", "range", "transform", "set", "takes effect", "matters")
 

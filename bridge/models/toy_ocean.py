@@ -55,6 +55,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("namsbc_ssr", "rn_deds", "kg m-2 day-1", -500.0, -5.0, "restoring of surface salinity"),
 )
 
+#: maps [j, i] that multiply a number, in no namelist
+MAPS: tuple[Parameter, ...] = (
+    Parameter("namzdf", "avtb_2d", "1", 0.1, 10.0, "map that multiplies the background vertical diffusivity"),
+)
+
 
 def executable(name: str = NAME) -> Path:
     """Path of a built Fortran program.

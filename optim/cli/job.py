@@ -137,11 +137,31 @@ def checked_settings(path: Path, options: Mapping[str, Any] | None = None) -> Mo
     names = [*experiment.controls.names]
     names += [f"{group}/{entry}" for group, entries in experiment.fixed.items() for entry in entries]
     ways = {name: table.program.way_to(name) for name in names}
+    _check_maps(experiment, ways)
     relaunch = table.relaunch or any(way.relaunch for way in ways.values())
     if relaunch:
         experiment_file.refuse_spin_up(experiment)
     warnings = [warning for way in ways.values() for warning in way.warnings]
     return ModelSettings(table, relaunch, (*warnings, *_implausible(experiment, ways)))
+
+
+def _check_maps(experiment: Experiment, ways: Mapping[str, Way]) -> None:
+    """ConfigurationError for a map that is tuned or fixed as a number, and for patches of a number."""
+    from optim.patches import maps_of
+
+    maps = {control.name for control in maps_of(experiment.controls)}
+    for name, way in ways.items():
+        if name in maps and not way.is_map:
+            raise ConfigurationError(f"{experiment.path}: {name} is a number, patches belong to maps")
+        if way.is_map and name in experiment.controls.names and name not in maps:
+            raise ConfigurationError(
+                f"{experiment.path}: {name} is a map: give patches = [rows, columns] to tune it patch by patch"
+            )
+        if way.is_map and name not in maps:
+            raise ConfigurationError(
+                f"{experiment.path}: [fixed]: {name} is a map, and here numbers are fixed: multiply it from Python "
+                "(docs/nemo.md)"
+            )
 
 
 def _implausible(experiment: Experiment, ways: Mapping[str, Way]) -> Iterator[str]:

@@ -20,12 +20,13 @@ MODEL_FOLDER = "model"
 class Way:
     """How a parameter gets a new value: at the start of a run only, or at any time; what a user should know.
 
-    `plausible`: the range in which a tuning makes sense, where it is known.
+    `plausible`: the range in which a tuning makes sense, where it is known; `is_map`: it has a value for every cell.
     """
 
     relaunch: bool = False
     warnings: tuple[str, ...] = ()
     plausible: tuple[float, float] | None = None
+    is_map: bool = False
 
 
 class ModelProgram(Protocol):
@@ -57,6 +58,9 @@ class ToyOcean:
     changes: Params = field(default_factory=dict)
 
     def way_to(self, name: str) -> Way:
+        for known in toy_ocean.MAPS:
+            if name == known.name:
+                return Way(plausible=(known.lower, known.upper), is_map=True)
         group, _, entry = name.partition("/")
         self.expected().check(group, entry)
         return Way()
@@ -86,15 +90,16 @@ class Nemo:
         how = parameters.how(parameter, version, self._known())
         if how.way == parameters.REFUSED:
             raise ConfigurationError(f"{name} cannot be tuned in {self.directory}: {how.reason}")
-        if parameter.kind == "multiplier":
-            raise ConfigurationError(
-                f"{name} is a map; an experiment file tunes numbers: multiply it from Python (docs/nemo.md)"
-            )
         if parameter.file != "namelist":
             raise ConfigurationError(
                 f"{name} belongs to the sea ice's namelist ({parameter.file}), in which nemo-bridge changes nothing"
             )
-        return Way(how.way == parameters.RELAUNCH, how.warnings, (parameter.lower, parameter.upper))
+        return Way(
+            how.way == parameters.RELAUNCH,
+            how.warnings,
+            (parameter.lower, parameter.upper),
+            parameter.kind == "multiplier",
+        )
 
     def expected(self) -> None:
         return None

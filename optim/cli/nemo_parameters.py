@@ -17,8 +17,8 @@ _WIDE = 110
 _LEGEND = """\
 set: live = in the running model, with everything that NEMO derived from it; relaunch = NEMO starts anew for it;
 refused = NEMO does not use it; off = a scheme that is off; no effect = a scheme that does without it.
-× = a map [j, i] that multiplies a field of the model and is in no namelist: set it from Python (docs/nemo.md); an
-experiment file tunes numbers only."""
+× = a map [j, i] that multiplies a field of the model and is in no namelist: an experiment file tunes it patch by patch,
+Python sets it cell by cell (docs/nemo.md)."""
 
 
 def show(namelist: Path | None, reference: Path | None, version: str | None, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """Gradient estimators: how the derivative of the residual is obtained, one file each.
 
 finite_difference   perturbed real runs, P+1 or 2P+1 of them
+coloured_differences  the same for maps: patches that are far apart share a run, secants keep the Jacobian
 surrogate           one real run; tangent linear of a simplified twin at its recorded states
 ensemble            regression over a handful of perturbed real runs
 spsa                two real runs along random signs of all parameters at once
@@ -9,6 +10,7 @@ coupled_window      a closure in Python that takes part in a real run: the gradi
 """
 
 from optim.gradients.base import GradientEstimator, evaluation_at
+from optim.gradients.coloured_differences import ColouredDifferences
 from optim.gradients.coupled_window import CoupledWindow
 from optim.gradients.ensemble import Ensemble
 from optim.gradients.finite_difference import FiniteDifference
@@ -17,6 +19,7 @@ from optim.gradients.spsa import Spsa
 from optim.gradients.surrogate import FieldSurrogate, SurrogateGradient
 
 __all__ = [
+    "ColouredDifferences",
     "CoupledWindow",
     "Ensemble",
     "FieldSurrogate",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from optim.report import figures
+from optim.report.patch_figure import patch_map
 from optim.report.result import ParameterResult, RunResult
 
 _STYLE_SHEET = Path(__file__).with_name("style.css")
@@ -25,7 +27,7 @@ def html_page(result: RunResult) -> str:
         _section(
             "Parameters",
             "Where each parameter started and where it ended, between its bounds.",
-            _images([figures.parameters(result.parameters)]) + _parameter_table(result.parameters),
+            _parameters(result.parameters),
         ),
         _figure_section(
             "Bias before and after",
@@ -91,6 +93,17 @@ def _images(drawn: list[Figure]) -> str:
     return "".join(
         f'<img alt="" src="data:image/png;base64,{figures.to_base64(figure)}">' for figure in drawn
     )
+
+
+def _parameters(items: Sequence[ParameterResult]) -> str:
+    """Numbers on their axes and in a table, maps as pictures."""
+    numbers = [item for item in items if item.patch is None]
+    drawn = _images([figures.parameters(numbers)]) + _parameter_table(numbers) if numbers else ""
+    maps: dict[str, list[ParameterResult]] = {}
+    for item in items:
+        if item.patch is not None:
+            maps.setdefault(item.map_name, []).append(item)
+    return drawn + _images([patch_map(patches) for patches in maps.values()])
 
 
 def _parameter_table(items) -> str:

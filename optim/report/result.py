@@ -24,7 +24,10 @@ MAPS_FILE = "maps.npz"
 
 @dataclass(frozen=True)
 class ParameterResult:
-    """One tuned parameter, physical values in `units`. `truth` only in a twin experiment."""
+    """One tuned parameter, physical values in `units`. `truth` only in a twin experiment.
+
+    `patch` (row from the south, column from the west) if it is the value of a map on one patch.
+    """
 
     name: str
     start: float
@@ -38,6 +41,12 @@ class ParameterResult:
     posterior_spread: float | None = None
     at_bound: bool = False
     truth: float | None = None
+    patch: tuple[int, int] | None = None
+
+    @property
+    def map_name(self) -> str:
+        """The name of the map that it is a part of; its own if it is a number."""
+        return self.name.partition("[")[0] if self.patch is not None else self.name
 
     @property
     def relative_error(self) -> float | None:
@@ -199,7 +208,10 @@ def _parameter(item: ParameterResult) -> dict[str, Any]:
 
 
 def _parameter_from(name: str, content: Mapping[str, Any]) -> ParameterResult:
-    return ParameterResult(name, **{key: value for key, value in content.items() if key != "relative_error"})
+    values = {key: value for key, value in content.items() if key != "relative_error"}
+    if "patch" in values:
+        values["patch"] = tuple(values["patch"])
+    return ParameterResult(name, **values)
 
 
 def _iteration_from(content: Mapping[str, Any]) -> IterationResult:

@@ -11,7 +11,7 @@ from bridge.errors import ConfigurationError
 from bridge.models import toy_ocean
 from bridge.namelist import Namelist
 from optim.report.page import html_page
-from optim.report.result import RunResult, write_json
+from optim.report.result import ParameterResult, RunResult, write_json
 
 FOLDER = "report"
 TUNED_NAMELIST = "namelist_tuned"
@@ -33,8 +33,11 @@ def write_report(directory: Path, result: RunResult | None = None) -> Path:
 
 
 def write_tuned_namelist(base: Namelist, result: RunResult, path: Path) -> Path:
-    """`base` with the tuned values in place, comments kept; parameters that `base` lacks are added to it."""
-    tuned = namelist.unflatten({item.name: float(item.tuned) for item in result.parameters})
+    """`base` with the tuned values in place, comments kept; parameters that `base` lacks are added to it.
+
+    Not those of maps: no namelist holds them.
+    """
+    tuned = namelist.unflatten({item.name: float(item.tuned) for item in _numbers(result)})
     groups = {group: dict(entries) for group, entries in base.groups.items()}
     for group, entries in tuned.items():
         for entry, value in entries.items():
@@ -44,10 +47,14 @@ def write_tuned_namelist(base: Namelist, result: RunResult, path: Path) -> Path:
     return written
 
 
+def _numbers(result: RunResult) -> list[ParameterResult]:
+    return [item for item in result.parameters if item.patch is None]
+
+
 def _check(path: Path, result: RunResult) -> None:
     """The file must hold the tuned values to the last bit: it is what the user takes away."""
     read = namelist.read(path)
-    for item in result.parameters:
+    for item in _numbers(result):
         group, _, entry = item.name.partition("/")
         if read.value(group, entry) != item.tuned:
             raise ConfigurationError(

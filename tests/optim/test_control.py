@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import ConfigurationError
-from optim.control import Control, ControlVector, from_table
+from optim.control import Control, ControlVector
+from optim.control_tables import from_table
 
 CONTROLS = {
     "linear": Control("namdrg_bot", "rn_Cd0", 1e-4, 5e-3, 1e-3, 5e-4, "linear"),

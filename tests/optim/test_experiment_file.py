@@ -146,6 +146,9 @@ WRONG = [
     ("namdrg_bot/rn_Cd0", "namzdf_tke/rn_ediff", r"\[fixed\]: namzdf_tke/rn_ediff is one of the \[\[controls\]\]"),
     ("namdrg_bot/rn_Cd0", "rn_Cd0", r'\[fixed\]: entries are "group/entry" = value'),
     # [estimator]
+    ('"surrogate"\nsubsteps = 2', '"coloured-differences"\nreach = 2', r"no control is a map \(patches = \[rows"),
+    ('"surrogate"\nsubsteps = 2', '"coloured-differences"', "coloured-differences: missing reach"),
+    ("start = 5.0", "patches = [2, 2]", "the simplified twins tune numbers, but namzdf/rn_avt0 is a map"),
     ("substeps = 2", 'substeps = "2"', r"\[estimator\] of kind surrogate: substeps should be"),
     ("substeps = 2", "substeps = 0", "substeps should be a whole number of at least 1, got 0"),
     ("substeps = 2", "substep = 2", "unknown entry 'substep'; did you mean 'substeps'"),

@@ -11,7 +11,7 @@ from bridge.models.nemo.parameters import parameter
 from optim.cli.job import checked_settings
 from optim.experiment_file import read
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nemo_gyre" / "twin.toml"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "nemo_gyre"
 EXPERIMENT = """
 prior = false
 
@@ -101,11 +101,30 @@ def test_bounds_beyond_what_is_plausible_are_warned_of(write, changes: dict[str,
     assert warning == f"namzdf_tke/rn_ediff: its bounds {bounds} are wider than what is plausible, 0.03 … 0.3"
 
 
-def test_map_is_refused_as_a_control(write) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"namsbc/utau is a map; an experiment file tunes numbers: .*nemo\.md"
-    ):
-        checked_settings(write(GROUP="namsbc", ENTRY="utau", LOWER="0.5", MEAN="1.0", UPPER="2.0"))
+MAP = {"GROUP": "namsbc", "ENTRY": "utau", "LOWER": "0.5", "MEAN": "1.0", "UPPER": "2.0"}
+PATCHES = "prior_spread = 0.02\npatches = [4, 5]"
+
+
+def test_map_is_tuned_by_patches_and_not_as_a_number(write) -> None:
+    path = write(**MAP)
+    with pytest.raises(ConfigurationError, match=r"namsbc/utau is a map: give patches = \[rows, columns\]"):
+        checked_settings(path)
+    path.write_text(path.read_text().replace("prior_spread = 0.02", PATCHES))
+    assert checked_settings(path).warnings == ()
+    path.write_text(path.read_text().replace("upper = 2.0", "upper = 4.0"))
+    (warning,) = checked_settings(path).warnings
+    assert "wider than what is plausible, 0.5 … 2" in warning
+
+
+def test_patches_of_a_number_and_a_fixed_map_are_refused(write) -> None:
+    path = write()
+    path.write_text(path.read_text().replace("prior_spread = 0.02", PATCHES))
+    with pytest.raises(ConfigurationError, match="namzdf_tke/rn_ediff is a number, patches belong to maps"):
+        checked_settings(path)
+    path = write()
+    path.write_text(path.read_text() + '[fixed]\n"namsbc/utau" = 1.5\n')
+    with pytest.raises(ConfigurationError, match=r"\[fixed\]: namsbc/utau is a map, .*docs/nemo.md"):
+        checked_settings(path)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +141,8 @@ def test_spin_up_of_a_relaunched_model_is_refused(write, changes: dict[str, str]
         checked_settings(write(WINDOW="spinup_days = 2", **changes))
 
 
-def test_bounds_of_the_example_are_plausible() -> None:
-    for control in read(EXAMPLE).controls.controls:
+@pytest.mark.parametrize("name", ["twin.toml", "map.toml"])
+def test_bounds_of_the_examples_are_plausible(name: str) -> None:
+    for control in read(EXAMPLES / name).controls.controls:
         known = parameter(control.name)
         assert known.lower <= control.lower and control.upper <= known.upper, control.name

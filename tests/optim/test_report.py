@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,23 @@ def test_the_tuned_namelist_is_ready_to_use(tmp_path: Path) -> None:
 def test_a_folder_without_result_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no result\.json"):
         RunResult.read(tmp_path)
+
+
+def test_a_map_is_drawn_and_kept_out_of_the_namelist(tmp_path: Path) -> None:
+    patches = [
+        ParameterResult(
+            f"namzdf/avtb_2d[{row},{column}]", 1.0, 0.5 + row + column, 0.1, 10.0, patch=(row, column)
+        )
+        for row in range(2)
+        for column in range(3)
+    ]
+    whole = replace(result(), parameters=[*result().parameters, *patches])
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "namelist_cfg").write_text("&namzdf_tke\n rn_ediff = 0.1\n/\n")
+    report = write_report(tmp_path, whole)
+    assert "avtb_2d" not in (report / "namelist_tuned").read_text()
+    page = (report / "report.html").read_text()
+    plain = (write_report(tmp_path, result()) / "report.html").read_text()
+    assert page.count("<img") == plain.count("<img") + 1 and "avtb_2d[" not in page
+    whole.write(tmp_path)
+    assert RunResult.read(tmp_path).parameters == whole.parameters
