@@ -21,6 +21,7 @@ from bridge.model import Model, OutcomeKind, Recording, Snapshot, Trajectory
 from optim import data
 from optim.check import cosine
 from optim.cost import Cost
+from optim.dfo_ls import minimise_by_dfo_ls, require_dfo_ls
 from optim.experiment_file import Experiment
 from optim.forward import Forward, Identity, Window
 from optim.gradients import (
@@ -98,6 +99,8 @@ def conduct(
 ) -> ExperimentResult:
     """Do the whole experiment with a live model."""
     began = time.monotonic()
+    if experiment.compare.dfo_ls:
+        require_dfo_ls()
     experiment = laid_on_grid(experiment, setting.model)
     surrogate = None
     if experiment.estimator.kind == "surrogate":
@@ -281,26 +284,40 @@ def _in_short(value: float | np.ndarray) -> str:
 def _compare(
     experiment: Experiment, forward: Forward, start: np.ndarray, solution: Solution, progress: Progress
 ) -> dict[str, Solution]:
-    """Finite-difference Gauss–Newton with as many model runs as the tuning used."""
-    if not experiment.compare.finite_difference_gauss_newton:
-        return {}
-    progress(f"finite-difference Gauss–Newton with the same {solution.runs} model runs")
-    other = dataclasses.replace(forward, runs=0, live_runs=0, _seen={}, _latest=None)
-    # nothing but the observed fields is needed from these runs, and only their misfits are kept
-    estimator = FiniteDifference(other, experiment.compare.finite_difference_step)
-    settings = (
-        dataclasses.replace(experiment.minimiser, verify=0.0)  # finite differences are real runs already
-        if isinstance(experiment.minimiser, LevenbergMarquardt)
-        else LevenbergMarquardt()
-    )
-    found = minimise(
-        estimator,
-        settings,
-        start,
-        budget=solution.runs,
-        progress=lambda trial: progress(describe_trial(trial, experiment)),
-    )
-    return {"finite-difference Gauss–Newton": found}
+    """What [compare] names, with as many model runs as the tuning used unless it says otherwise."""
+    settings, found = experiment.compare, {}
+    budget = settings.model_runs or solution.runs
+
+    def show(trial: Iteration) -> None:
+        progress(describe_trial(trial, experiment))
+
+    def fresh() -> Forward:
+        # nothing but the observed fields is needed from these runs, and only their misfits are kept
+        return dataclasses.replace(forward, runs=0, live_runs=0, _seen={}, _latest=None)
+
+    if settings.finite_difference_gauss_newton:
+        progress(f"finite-difference Gauss–Newton with {budget} model runs")
+        estimator = FiniteDifference(fresh(), settings.finite_difference_step)
+        minimiser = (
+            dataclasses.replace(experiment.minimiser, verify=0.0)  # finite differences are real runs already
+            if isinstance(experiment.minimiser, LevenbergMarquardt)
+            else LevenbergMarquardt()
+        )
+        found["finite-difference Gauss–Newton"] = minimise(
+            estimator, minimiser, start, budget=budget, progress=show
+        )
+    if settings.dfo_ls:
+        progress(f"DFO-LS with {budget} model runs")
+        found["DFO-LS"] = minimise_by_dfo_ls(
+            fresh(),
+            start,
+            budget=budget,
+            step=settings.finite_difference_step,
+            directions=settings.dfo_ls_directions,
+            key=experiment.seed,
+            progress=show,
+        )
+    return found
 
 
 def _verify(

@@ -179,10 +179,17 @@ class EstimatorSettings:
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """What is run or computed beside the tuning, for the report."""
+    """What is run or computed beside the tuning, for the report.
+
+    Each method that is run has `model_runs`, as many as the tuning if 0. `dfo_ls_directions` are tried by DFO-LS before
+    its first step, all if 0.
+    """
 
     finite_difference_gauss_newton: bool = False
     finite_difference_step: Positive = 0.2
+    dfo_ls: bool = False
+    dfo_ls_directions: Index = 0
+    model_runs: Index = 0
     exact_cosine: bool = False
 
 

@@ -35,7 +35,7 @@ def run_result(result: ExperimentResult) -> RunResult:
         wall_seconds=result.wall_seconds,
         message=solution.message,
         iterations=_iterations(result),
-        comparison=[_curve(name, other) for name, other in result.comparison.items()],
+        comparison=[_curve(name, other, result) for name, other in result.comparison.items()],
         validation=_scores(result),
         setting=_setting(result),
         maps=_maps(result),
@@ -104,6 +104,7 @@ def _iterations(result: ExperimentResult) -> list[IterationResult]:
             cosine={result.exact_name: result.cosines[trial.number]}
             if trial.number in result.cosines
             else {},
+            error=_error(result, trial.x),
         )
         for trial in result.solution.history
     ]
@@ -121,11 +122,24 @@ def _values(result: ExperimentResult, trial: Iteration) -> dict[str, float]:
     return numbers | dict(zip(controls.names, map(float, controls.to_values(trial.x)), strict=True))
 
 
-def _curve(name: str, solution: Solution) -> Curve:
+def _curve(name: str, solution: Solution, result: ExperimentResult) -> Curve:
     """Best cost against runs; a method that never got past its first Jacobian still shows its start and its end."""
     runs = [trial.runs for trial in solution.history] + [solution.runs]
     best = [trial.best_value for trial in solution.history] + [solution.value]
-    return Curve(name, runs, best)
+    errors: list[float] = []
+    for trial in solution.history:
+        error = _error(result, trial.x)
+        if error is not None:
+            errors.append(error if trial.accepted or not errors else errors[-1])
+    return Curve(name, runs, best, [*errors, errors[-1]] if errors else [])
+
+
+def _error(result: ExperimentResult, x: np.ndarray) -> float | None:
+    """Root-mean-square distance of x from the truth, if that is known for every control."""
+    controls, truth = result.experiment.controls, result.experiment.truth
+    if any(control.value_in(truth) is None for control in controls.controls):
+        return None
+    return float(np.sqrt(np.mean((x - controls.to_vector(truth)) ** 2)))
 
 
 def _scores(result: ExperimentResult) -> list[Score]:

@@ -58,7 +58,10 @@ class ParameterResult:
 
 @dataclass(frozen=True)
 class IterationResult:
-    """One trial of the minimiser. `cosine` with a reference gradient, by the name of the reference."""
+    """One trial of the minimiser. `cosine` with a reference gradient, by the name of the reference.
+
+    `error` in a twin experiment: root-mean-square distance from the truth, in prior standard deviations.
+    """
 
     number: int
     model_runs: int
@@ -67,15 +70,17 @@ class IterationResult:
     accepted: bool = True
     parameters: Mapping[str, float] = field(default_factory=dict)
     cosine: Mapping[str, float] = field(default_factory=dict)
+    error: float | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Best cost after so many model runs, for a method run beside the one that tuned."""
+    """Best cost after so many model runs, for a method run beside the one that tuned; `error` of that best."""
 
     name: str
     model_runs: Sequence[int]
     best_cost: Sequence[float]
+    error: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """An experiment file end to end on a small in-process model: TOML, observations, tuning, comparison, result."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from bridge.errors import ConfigurationError, ModelBlewUp
 from bridge.ledger import Ledger
+from optim.dfo_ls import minimise_by_dfo_ls
 from optim.experiment import Setting, conduct
 from optim.experiment_check import gradient_check
 from optim.experiment_file import from_dict, read
@@ -248,3 +250,39 @@ def test_months_are_the_first_that_begin_after_the_initial_state() -> None:
     assert [period.month for period in later.periods] == [5]
     next_year = timetable(WindowSettings(every=8, months=(1,)), step + 8, day / 8)
     assert next_year.run_steps == (360 - 1 + 30) * 8
+
+
+def test_dfo_ls_is_run_beside_the_tuning_and_resumed(experiment, lorenz, step_surrogate, tmp_path) -> None:
+    compare = replace(experiment.compare, dfo_ls=True, model_runs=20, finite_difference_gauss_newton=False)
+    chosen = replace(experiment, compare=compare)
+
+    def job() -> tuple[RunResult, int]:
+        with Ledger(tmp_path / "ledger") as ledger:
+            setting = setting_of(lorenz, step_surrogate, ledger=ledger)
+            setting.model.calls = 0
+            return conduct(chosen, setting).to_run_result(), setting.model.calls
+
+    first, _ = job()
+    (curve,) = first.comparison
+    assert curve.name == "DFO-LS" and max(curve.model_runs) <= 20
+    assert curve.best_cost[-1] == pytest.approx(first.cost_final, rel=0.05)  # the noise remains
+    assert curve.error[-1] < 0.2 * curve.error[0]
+    assert first.iterations[-1].error < 0.2 * first.iterations[0].error
+    second, calls = job()
+    assert calls == 0 and second.comparison == first.comparison
+
+
+def test_dfo_ls_goes_on_from_a_run_that_blew_up(lorenz) -> None:
+    case = lorenz()
+    start = np.array([1.5, 0.0, 0.0])
+    case.model.limit = 1.01 * np.abs(case.forward.trajectory(start).fields["x"]).max()
+    found = minimise_by_dfo_ls(case.forward, start, budget=25, step=1.0)
+    assert any(not np.isfinite(trial.value) for trial in found.history)
+    assert found.value < 0.5 * found.history[0].value and found.runs <= 25
+
+
+def test_dfo_ls_that_is_not_installed_is_named(experiment, lorenz, step_surrogate, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "dfols", None)
+    chosen = replace(experiment, compare=replace(experiment.compare, dfo_ls=True))
+    with pytest.raises(ConfigurationError, match=r"nemo-bridge\[dfo-ls\]"):
+        conduct(chosen, setting_of(lorenz, step_surrogate))
