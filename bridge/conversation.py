@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
@@ -12,6 +14,7 @@ from bridge.coupling import CoupledRun
 from bridge.description import Registration, parse
 from bridge.errors import PeerTimeout, ProtocolError, RequestRefused
 from bridge.field_routes import FieldRoutes, payload_of
+from bridge.forked_copies import weakly
 from bridge.model import LARGEST_STEP
 from bridge.protocol import LONGEST_PATH, LONGEST_TEXT, Header, Status, Verb, padded_text
 from bridge.run import Run, outcome_of
@@ -28,11 +31,19 @@ class Conversation:
         self.open = True
         #: in the middle of an exchange; stays so after a failure, when nobody knows what is still on the wire
         self.interrupted = False
-        self.under_way = False  # in the middle of an exchange that may still end well
+        self._turn = threading.Lock()  # held in the middle of an exchange that may still end well
+        self.in_closure = False
+        self.left_behind = False  # in a copy of the process whose model this is
+        os.register_at_fork(after_in_child=weakly(self._leave_to_parent))
         self.refusals: list[str] = []
         self._exchange = _Exchange(self)
         self.registration: Registration = self._hello()
         self.routes = FieldRoutes(transport, self.registration.decomposition, self._share_memory())
+
+    @property
+    def under_way(self) -> bool:
+        """In the middle of an exchange that may still end well?"""
+        return self._turn.locked()
 
     def ask(self, header: Header, text: str | None = None) -> list[Header]:
         """One request to all ranks, with a path if `text` is given; their answers in the order of ranks."""
@@ -120,6 +131,10 @@ class Conversation:
         self.ask(Header(Verb.STOP))
         self.open = False
         self.transport.close()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked copy of this process: what it says would come between its parent and the model."""
+        self.open, self.interrupted, self.left_behind = False, False, True
 
     def _hello(self) -> Registration:
         texts = [""] * self.transport.ranks
@@ -244,7 +259,9 @@ class Conversation:
         if asked:
             for wire in coupled.receive:
                 wire.close_edges(coupled.fields[wire.entry.name], self.registration.decomposition.edges)
+            self.in_closure = True
             coupled.compute(header.step)
+            self.in_closure = False
         if not coupled.coupling.lag:
             self._force(coupled)
 
@@ -292,27 +309,31 @@ class _Exchange:
     def __enter__(self) -> None:
         conversation = self._conversation
         if not conversation.open:
-            raise ProtocolError("this session is stopped: open another one")
-        if conversation.under_way:
+            raise ProtocolError("this session is stopped, or another process has it: open another one")
+        if not conversation._turn.acquire(blocking=False):
             raise ValueError(
                 "this session is in the middle of a run: a closure sees the fields that the coupling receives; "
-                "ask for them there"
+                "ask for them there. And it serves one thread at a time"
             )
         if conversation.interrupted:
+            conversation._turn.release()
             raise ProtocolError("an earlier exchange with this model failed half-way: start the job again")
-        conversation.interrupted = conversation.under_way = True
+        conversation.interrupted = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         conversation = self._conversation
-        conversation.under_way = False
-        if kind is not None:
-            return
-        conversation.transport.finish()
-        conversation.interrupted = False
-        if conversation.refusals:
-            refusals, conversation.refusals = conversation.refusals, []
+        refusals: list[str] = []
+        try:
+            if kind is None:
+                conversation.transport.finish()
+                conversation.interrupted = False
+                if conversation.refusals:
+                    refusals, conversation.refusals = conversation.refusals, []
+        finally:
+            conversation._turn.release()
+        if refusals:
             raise RequestRefused(refusals[0])
 
 

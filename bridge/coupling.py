@@ -30,7 +30,7 @@ class Coupling:
     The steps of a run fall into intervals n = 0, 1, … of `every` steps. When interval n begins, the model sends the
     fields `receive` as they are at that moment, that is after the steps done so far, and Python calls
     `closure(step, fields)`, where `step` is the number of the last step done. What it returns, one array [(k,) j, i]
-    or number for each name of `send`, is written before the first step of
+    for each field of `send` and a number for each entry without dimensions, is written before the first step of
 
         interval n           with `lag` = 0: the model waits for it;
         interval n + `lag`   with `lag` >= 1: the model runs on at once, while Python computes.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -28,6 +27,7 @@ from bridge.ensemble_arrivals import Newcomers, ZmqArrivals, card_of, difference
 from bridge.ensemble_batch import Batch, Run, RunRequest, make_runs
 from bridge.errors import BridgeError, ModelCrashed, PeerTimeout
 from bridge.model import ModelDescription, Outcome, OutcomeKind, Params, Recording, Snapshot, Trajectory
+from bridge.own_folder import OwnFolder
 from bridge.protocol import Role
 from bridge.session import Session, is_failure
 
@@ -69,8 +69,8 @@ class Ensemble:
         self._newcomers = newcomers
         self._attempts = attempts
         self._timeout = timeout
-        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="nemo-bridge-")
-        self._directory = Path(directory or self._temporary.name).absolute()  # type: ignore[union-attr]
+        self._temporary = None if directory else OwnFolder("nemo-bridge-")
+        self._directory = Path(directory or self._temporary.path).absolute()  # type: ignore[union-attr]
         self._snapshot_memory = snapshot_memory
         self._held: dict[Session, dict[str, Snapshot]] = {}
         for session in self.sessions:

@@ -18,7 +18,9 @@ class ForkedCopies:
         self._alive: dict[int, int] = {}  # number of the fork: end of its pipe
         self._pipe = (-1, -1)
         os.register_at_fork(
-            before=_weak(self._before), after_in_parent=_weak(self._in_parent), after_in_child=_weak(in_copy)
+            before=weakly(self._before),
+            after_in_parent=weakly(self._in_parent),
+            after_in_child=weakly(in_copy),
         )
 
     @property
@@ -46,7 +48,7 @@ class ForkedCopies:
         self.forks += 1
 
 
-def _weak(method: Callable[[], None]) -> Callable[[], None]:
+def weakly(method: Callable[[], None]) -> Callable[[], None]:
     """Calls a method as long as its object lives: what is registered for forks stays so."""
     reference = weakref.WeakMethod(method)
 

@@ -169,7 +169,8 @@ class Srun:
             return [*command, "--label", "--multi-prog", str(self.table)]
         (program,) = programs
         command += [] if program.directory is None else ["--chdir", str(program.directory)]
-        command += [] if program.log is None else ["--output", f"{program.log}.%t"]
+        # srun puts ranks, jobs, users in place of %t, %j, %u
+        command += [] if program.log is None else ["--output", str(program.log).replace("%", "%%") + ".%t"]
         return [*command, *map(str, program.argv)]
 
     def settings(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ This side drives: each verb sends one request to every rank of the model and col
 from __future__ import annotations
 
 import atexit
+import os
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -203,14 +204,14 @@ class Session:
 
     def save(self, snapshot: Snapshot, path: Path | str) -> Snapshot:
         """Write a snapshot to files `path`.0000, … (one per rank, each appears complete or not at all)."""
-        return self._shelf.save(snapshot, Path(path).absolute())
+        return self._shelf.save(snapshot, _of_files(path))
 
     def load(self, path: Path | str, expected: Snapshot | None = None) -> Snapshot:
         """Read a saved snapshot back into the model's memory (restore it to use it).
 
         Raises ProtocolError if `expected` is given and the content is not its content.
         """
-        snapshot = self._shelf.load(Path(path).absolute())
+        snapshot = self._shelf.load(_of_files(path))
         if expected is not None and expected.id != snapshot.id:
             self.drop(snapshot)
             raise ProtocolError(f"{path} holds the snapshot {snapshot.id}, expected {expected.id}")
@@ -341,8 +342,13 @@ class Session:
     def stop(self) -> None:
         """Let the model finish in its own way; a second stop does nothing.
 
-        After an exchange that failed half-way (a time-out, an interrupt) it ends the job with a non-zero code.
+        After an exchange that failed half-way (a time-out, an interrupt) it ends the job with a non-zero code. Nothing
+        happens in a forked copy of this process: the model is its parent's.
         """
+        if self._model.in_closure:
+            raise ValueError("a closure cannot stop its session: what it raises ends the run")
+        if self._model.left_behind:
+            return
         if self._model.interrupted:
             # The two sides are out of step, so the model cannot be asked to stop.
             self._model.open = False
@@ -354,6 +360,8 @@ class Session:
 
     def dismiss(self, reason: str) -> None:
         """End a model that is not wanted: it is told why, and its exit code is not 0."""
+        if self._model.left_behind:
+            return
         self._model.open = False
         self._model.transport.abort(reason)
         self._shelf.close()
@@ -384,6 +392,10 @@ class Session:
         """Give the model the standing forcing, and `params` on top of the standing parameters; only what changes."""
         wanted = dict(self.parameters)
         for group, values in params.items():
+            if not isinstance(values, Mapping):
+                raise ValueError(
+                    f'expected params as {{"group": {{"name": value}}}}, got {group!r}: {values!r:.80}'
+                )
             for name, value in values.items():
                 entry = self.registration.entry(f"{group}/{name}", (Role.PARAMETER,))
                 wanted[entry.name] = entry.as_python(WireField(entry).array(value))
@@ -434,12 +446,21 @@ class Session:
 
 
 def _checked_out(wire: WireField, out: np.ndarray) -> np.ndarray:
-    if out.shape != wire.shape or out.dtype != wire.dtype or not out.flags.c_contiguous:
+    flags = out.flags
+    if out.shape != wire.shape or out.dtype != wire.dtype or not (flags.c_contiguous and flags.writeable):
         raise ValueError(
-            f"out for {wire.entry.name!r} must be C-contiguous, of shape {wire.shape} and dtype {wire.dtype}; "
-            f"got shape {out.shape} and dtype {out.dtype}"
+            f"out for {wire.entry.name!r} must be C-contiguous and writeable, of shape {wire.shape} and dtype "
+            f"{wire.dtype}; got shape {out.shape} and dtype {out.dtype}{'' if flags.writeable else ', read-only'}"
         )
     return out
+
+
+def _of_files(path: Path | str) -> Path:
+    """What the names of a snapshot's files begin with; ValueError if no file can be called so."""
+    text = os.fspath(path)
+    if not text.strip() or text != text.rstrip() or Path(text).is_dir():
+        raise ValueError(f"expected the path of a file, without .0000 and blanks at its end, got {text!r}")
+    return Path(text).absolute()
 
 
 def is_failure(error: BaseException | None) -> bool:

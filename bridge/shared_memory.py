@@ -41,7 +41,8 @@ _KEPT_BYTES = (
 )  # of memory that nobody uses any more: kept for the next arrays, which then cost no new pages
 _PAGE = mmap.PAGESIZE
 _ROOM = 8  # addresses, times the memory of the machine
-_PRIVATE, _FIXED = 0x02, 0x10  # of Linux' mmap
+_PRIVATE, _FIXED, _NO_RESERVE = 0x02, 0x10, 0x4000  # of Linux' mmap
+_MAP_FAILED = ctypes.c_void_p(-1).value
 _PLACE = struct.Struct("=qqii")
 
 _log = logging.getLogger("nemo-bridge")
@@ -99,8 +100,17 @@ class SharedMemory:
         map_memory.restype = ctypes.c_void_p
         kinds = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
         map_memory.argtypes = kinds
-        access = mmap.PROT_READ | mmap.PROT_WRITE
-        map_memory(self.address, self._memory.size, access, _PRIVATE | _FIXED, self.file, 0)
+        access, kind = mmap.PROT_READ | mmap.PROT_WRITE, _PRIVATE | _FIXED | _NO_RESERVE
+        used, self._end = (
+            self._end,
+            self._memory.size,
+        )  # no more arrays here: all that are given out are seen above
+        self._free.clear()
+        # A system that promises no more memory than it has (vm.overcommit_memory=2) may refuse the whole.
+        for size in (self._memory.size, used):
+            if map_memory(self.address, size, access, kind, self.file, 0) != _MAP_FAILED:
+                return
+        os.write(2, b"nemo-bridge: this forked process shares its arrays with its parent: write to copies\n")
 
     def word(self, at: int) -> np.ndarray:
         """The 64-bit number there, as an array [1]."""

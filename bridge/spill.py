@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import numbers
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from bridge.conversation import Conversation
 from bridge.errors import ProtocolError, RequestRefused
 from bridge.model import Snapshot
+from bridge.own_folder import OwnFolder
 from bridge.protocol import Header, Verb, whole_snapshot
 
 
@@ -40,7 +40,7 @@ class SnapshotShelf:
         self._given = 0
         self._limit: float | None = None
         self._files_last = False
-        self._folders: list[tempfile.TemporaryDirectory[str]] = []  # the last one takes what is moved now
+        self._folders: list[OwnFolder] = []  # the last one takes what is moved now
         self._directory: Path | None = None  # in which that one is
 
     def limit(self, bytes_in_memory: float, directory: Path | None, files_last: bool) -> None:
@@ -71,7 +71,7 @@ class SnapshotShelf:
         slot = self.slot(snapshot)
         held = self._find(snapshot)
         self._write(held, slot, path)
-        if self._files_last:
+        if self._files_last and held.path is None:
             held.path = path
         return Snapshot(snapshot.id, snapshot.slot, snapshot.step, path)
 
@@ -95,7 +95,7 @@ class SnapshotShelf:
         if held.slot is not None:
             self._model.ask(Header(Verb.DROP, argument=held.slot))
         del self._held[self._number(snapshot)]
-        if held.path is not None and held.path.parent in [Path(folder.name) for folder in self._folders]:
+        if held.path is not None and held.path.parent in [folder.path for folder in self._folders]:
             self._remove(held.path)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class SnapshotShelf:
     def _spill(self, held: _Held) -> None:
         assert held.slot is not None
         if held.path is None:
-            path = Path(self._folders[-1].name) / f"{held.snapshot.id}-{held.snapshot.slot}"
+            path = self._folders[-1].path / f"{held.snapshot.id}-{held.snapshot.slot}"
             try:
                 self._write(held, held.slot, path)
             except RequestRefused as error:
@@ -187,9 +187,9 @@ def checked_limit(bytes_: Any) -> float:
     return float(bytes_)
 
 
-def _folder_in(directory: Path | None) -> tempfile.TemporaryDirectory[str]:
+def _folder_in(directory: Path | None) -> OwnFolder:
     try:
-        return tempfile.TemporaryDirectory(prefix="snapshots-", dir=directory)
+        return OwnFolder("snapshots-", directory)
     except OSError as error:
         raise ValueError(f"no folder for snapshots can be made in {directory}: {error.strerror}") from error
 

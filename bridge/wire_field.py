@@ -14,7 +14,7 @@ from bridge.north_fold import Edges, fill_halo
 from bridge.protocol import DTYPES, Role
 
 _NARROW = 2  # code of float32
-_NO_NUMBERS = "cSUmM"  # kinds of dtypes: complex, texts, times
+_REAL_NUMBERS = "biuf"  # kinds of dtypes
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class WireField:
         ValueError if it is not made of real numbers, if its shape is another, or if it is for a parameter and not
         finite: a model need not notice that, and may keep it in places that nothing sets again.
         """
+        if np.ma.is_masked(value):
+            raise ValueError(f"{self.entry.name!r} has masked values: fill them")
         if isinstance(value, np.ndarray) and value.dtype == self.dtype and value.flags.c_contiguous:
             array = value
         else:
@@ -68,7 +70,7 @@ class WireField:
         """`value` in this dtype, C-contiguous. A text is no number, and nobody wants half of a complex one."""
         try:
             given = np.asarray(value)
-            if given.dtype.kind not in _NO_NUMBERS:
+            if given.dtype.kind in _REAL_NUMBERS:
                 with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
                     return np.ascontiguousarray(given, dtype=self.dtype).reshape(given.shape)
         except (TypeError, ValueError) as error:

@@ -63,11 +63,13 @@ def known_models(directory: Path) -> dict[bytes, str]:
 def is_local(endpoint: str) -> bool:
     """Is everything at this ZMQ endpoint on this machine? ConfigurationError if it is no endpoint."""
     transport, _, address = endpoint.partition("://")
-    if transport == "ipc" and address:
+    if transport == "ipc" and address.startswith(("/", "@", "*")):
         return True
     host, _, port = address.rpartition(":")
-    if transport != "tcp" or not host or not port:
-        raise ConfigurationError(f"{endpoint} is no endpoint: expected tcp://host:port or ipc:///path")
+    if transport != "tcp" or not host or not (port == "*" or (port.isdecimal() and 0 < int(port) < 65536)):
+        raise ConfigurationError(
+            f"{endpoint} is no endpoint: expected tcp://host:port, ports being 1 to 65535, or ipc:///path"
+        )
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:  # another name: it may mean any machine

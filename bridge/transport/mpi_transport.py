@@ -285,8 +285,12 @@ def _end_job(mpi: Any) -> None:
 def _abort_on_uncaught_exception(mpi: Any) -> None:
     """An exception that nobody catches would leave the model waiting for ever: end the job instead."""
 
+    owner = os.getpid()
+
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         _say_at_once(kind, error, trace)
+        if os.getpid() != owner:
+            return  # a forked copy
         if isinstance(error, ModelCrashed):
             # The launcher is ending the job already; MPI would wait for it.
             sys.stdout.flush()

@@ -84,8 +84,10 @@ class Endpoint:
         self._arriving: dict[int, dict[int, Rank]] = {}
         self._ranks: dict[bytes, Rank] = {}
         self._refusal: OtherVersion | None = None  # the first
+        self._turned_away = ""  # why, the last time that a handshake failed
         self._last_one_closes = False
         self._closed = False
+        self._owner = os.getpid()
         self._authenticator: ThreadAuthenticator | None = None
         self._lock = _lock(endpoint)
         self._context = zmq.Context()
@@ -145,8 +147,8 @@ class Endpoint:
         self.refuse_arrivals("the server has all the instances that it wants")
 
     def close(self, reason: str = "the server has closed its endpoint") -> None:
-        """Give the endpoint back; models that still wait here are told the reason."""
-        if self._closed:
+        """Give the endpoint back; models that still wait here are told the reason. Nothing in a forked copy."""
+        if self._closed or os.getpid() != self._owner:
             return
         self._closed = True
         self.refuse_arrivals(reason)
@@ -299,6 +301,8 @@ class Endpoint:
             wanted = next(iter(ranks.values())).introduction.ranks
             missing = ", ".join(str(n) for n in range(wanted) if n not in ranks)
             message += f"; of instance {label} these ranks of {wanted} are missing: {missing}"
+        if self._turned_away:
+            message += f"; {self._turned_away}"
         return (
             f"{message}. A model that has ended says why in its own output (a setting that it refuses, no libzmq, "
             "keys); one that waits has another NEMO_BRIDGE_ENDPOINT"
@@ -348,10 +352,13 @@ class Endpoint:
                 zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,  # it saw that we do not agree before we did
             ):
                 with_keys = "it has no key, or a server.public that is not ours"
-                reason = with_keys if self._authenticator else "it has keys, or does not speak ZMTP"
-                _log.warning("refused a peer at %s: %s", self.address, reason)
+                self._turn_away(with_keys if self._authenticator else "it has keys, or does not speak ZMTP")
             elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                _log.warning("refused a peer at %s: its key is not known", self.address)
+                self._turn_away("its key is not known")
+
+    def _turn_away(self, reason: str) -> None:
+        self._turned_away = f"refused a peer at {self.address}: {reason}"
+        _log.warning("%s", self._turned_away)
 
 
 class _Doorkeeper:
@@ -413,9 +420,11 @@ def tell_of_uncaught_exceptions(transports: list[ZmqTransport]) -> None:
     """An exception that nobody catches would let the models end as if all were well: tell them."""
     previous = sys.excepthook
 
+    owner = os.getpid()
+
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         previous(kind, error, trace)
-        for transport in transports:
+        for transport in transports if os.getpid() == owner else ():
             try:
                 transport.abort(f"the server failed: {kind.__name__}: {error}")
             except BridgeError:

@@ -41,7 +41,8 @@ contains
         call get_environment_variable("NEMO_BRIDGE_KEYS", keys)
         message = ""
         if (.not. is_endpoint(endpoint)) then
-            message = "NEMO_BRIDGE_ENDPOINT should be tcp://host:port or ipc:///path, got '"// &
+            message = "NEMO_BRIDGE_ENDPOINT should be tcp://host:port, ports being 1 to 65535, or "// &
+                "ipc:///path, got '"// &
                 trim(endpoint)//"'"
             return
         end if

@@ -111,9 +111,23 @@ contains
     pure function is_endpoint(endpoint) result(is_one)
         character(*), intent(in) :: endpoint
         logical :: is_one
-        is_one = index(endpoint, "ipc://") == 1 .and. len(endpoint) > 6
-        if (index(endpoint, "tcp://") == 1) is_one = index(endpoint(7:), ":", back=.true.) > 1
+        integer :: colon
+        is_one = index(endpoint, "ipc:///") == 1 .or. index(endpoint, "ipc://@") == 1
+        if (index(endpoint, "tcp://") /= 1) return
+        colon = index(endpoint, ":", back=.true.)
+        is_one = colon > 7 .and. is_port(trim(endpoint(colon + 1:)))
     end function is_endpoint
+
+    !> Is it the number of a port, 1 to 65535? libzmq takes others modulo 65536.
+    pure function is_port(text) result(is_one)
+        character(*), intent(in) :: text
+        logical :: is_one
+        integer :: number, status
+        is_one = len(text) > 0 .and. len(text) < 6 .and. verify(text, "0123456789") == 0
+        if (.not. is_one) return
+        read (text, *, iostat=status) number
+        is_one = status == 0 .and. number > 0 .and. number < 65536
+    end function is_port
 
     !> The keys that `nemo-bridge keys` made: the server's public one and the model's pair.
     subroutine use_keys(link, directory, message)

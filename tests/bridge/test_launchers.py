@@ -76,6 +76,8 @@ def test_srun_needs_no_table_for_one_program() -> None:
     srun = Srun(Path("srun.conf"))
     assert srun.files(alone) == {}
     assert srun.command(alone)[-6:] == ["--chdir", "/run", "--output", "/run/model.log.%t", "model", "a b"]
+    percent = Job((Program(["model"], 3, Path("/p%u"), Path("/p%u/model.log")),))
+    assert srun.command(percent)[-5:] == ["--chdir", "/p%u", "--output", "/p%%u/model.log.%t", "model"]
 
 
 @pytest.mark.parametrize("word", ["a b", "100%t", "it's", 'a"b', "a\\b", "a#b", ""])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +126,76 @@ def test_array_given_for_the_result_is_used(session: Session) -> None:
         session.get("zos", out=np.zeros((NX, NY)).T)
 
 
+def test_read_only_array_is_no_place_for_the_result(session: Session) -> None:
+    mine = np.full((NY, NX), 7.0)
+    mine.flags.writeable = False
+    with pytest.raises(ValueError, match="writeable.*read-only"):
+        session.get("zos", out=mine)
+    assert (mine == 7).all() and session.get("zos").shape == (NY, NX)
+
+
+def test_masked_values_are_refused(session: Session) -> None:
+    masked = np.ma.masked_array(np.ones((NY, NX)), mask=np.eye(NY, NX))
+    with pytest.raises(ValueError, match="'zos' has masked values: fill them"):
+        session.set({"zos": masked})
+    session.set({"zos": masked.filled(0.0)})
+
+
+def test_params_by_full_name_are_refused(session: Session) -> None:
+    with pytest.raises(
+        ValueError, match="""expected params as {"group": {"name": value}}, got 'nam/a': 3.0"""
+    ):
+        session.run({"nam/a": 3.0}, session.snapshot(), 1, Recording(()))  # type: ignore[dict-item]
+
+
+def test_snapshot_needs_a_path_that_a_file_can_have(session: Session, tmp_path: Path) -> None:
+    snapshot = session.snapshot()
+    for wrong in ("", " ", tmp_path, f"{tmp_path}/trailing "):
+        with pytest.raises(ValueError, match="expected the path of a file"):
+            session.save(snapshot, wrong)
+        with pytest.raises(ValueError, match="expected the path of a file"):
+            session.load(wrong)
+
+
+def test_second_thread_is_told_so_and_the_session_lives_on() -> None:
+    model, errors = MemoryModel(), []
+
+    def meanwhile(peer: LoopbackRank) -> None:
+        thread = threading.Thread(target=lambda: errors.append(_error_of(lambda: session.get("zos"))))
+        thread.start()
+        thread.join()
+        model.serve(peer)
+
+    session = session_with(model)
+    session._model.transport._serve = meanwhile  # type: ignore[attr-defined]
+    assert session.get("zos").shape == (NY, NX)
+    assert errors and all("one thread at a time" in error for error in errors) and not session.lost
+
+
+def _error_of(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def test_forked_copy_leaves_the_model_to_its_parent() -> None:
+    model = MemoryModel()
+    with session_with(model) as session:
+        if (copy := os.fork()) == 0:
+            try:
+                session.stop()
+                session.dismiss("not mine")
+                refused = "another process has it" in str(
+                    pytest.raises(ProtocolError, session.get, "zos").value
+                )
+            finally:
+                os._exit(0 if session.lost and refused and not session._model.transport.closed else 1)  # type: ignore[attr-defined]
+        assert os.waitpid(copy, 0)[1] == 0
+        assert session.get("zos").shape == (NY, NX)
+
+
 def test_run_starts_from_the_snapshot_and_the_standing_parameters(session: Session) -> None:
     start = session.snapshot()
     tuned = session.run({"nam": {"a": 5.0}}, start, 4, Recording(("zos",), 2))
@@ -150,7 +223,8 @@ def test_parameters_that_are_not_finite_are_refused_before_anything_is_sent(sess
         (np.ones((NY, NX)) * 1j, "'zos' should be real numbers, got complex128"),
         ("warm", "'zos' should be real numbers, got <U4: 'warm'"),
         ([[1.0], [1.0, 2.0]], "'zos' should be real numbers: "),
-        ([[1.0, object()]], "'zos' should be real numbers: "),
+        ([[1.0, object()]], "'zos' should be real numbers, got object"),
+        (np.full((NY, NX), None), "'zos' should be real numbers, got object"),
     ],
 )
 def test_what_is_not_made_of_real_numbers_is_refused_by_name(session: Session, values, said: str) -> None:

@@ -126,6 +126,24 @@ def test_what_a_forked_process_writes_or_drops_stays_with_it(
     assert held[0] is not None and not held[0].any() and held[1] is not None and (held[1] == 1).all()
 
 
+def test_what_a_forked_process_writes_stays_with_it_in_as_much_room_as_is_offered() -> None:
+    array = Offer(1)._memory.array((LEAST,), FLOAT)
+    assert array is not None
+    array[...] = 1
+
+    def child() -> bool:
+        array[...] = 7
+        return bool((array == 7).all())
+
+    assert _went_well(_forked(child))
+    assert (array == 1).all()
+
+
+def test_forked_process_makes_no_arrays_in_shared_memory(memory: SharedMemory) -> None:
+    assert _went_well(_forked(lambda: memory.array((LEAST,), FLOAT) is None))
+    assert memory.array((LEAST,), FLOAT) is not None
+
+
 def test_what_a_forked_process_sees_is_not_written_again_while_it_lives(memory: SharedMemory) -> None:
     held = [memory.array((LEAST,), FLOAT)]
     assert held[0] is not None

@@ -195,10 +195,16 @@ def test_a_server_that_could_let_no_model_in_does_not_wait_for_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["foo://x", "x", "", "tcp://", "tcp://127.0.0.1", "ipc://", "inproc://x"]
-)
+    "endpoint",
+    [
+        "foo://x", "x", "", "tcp://", "tcp://127.0.0.1", "ipc://", "ipc://relative", "inproc://x",
+        "tcp://127.0.0.1:99999", "tcp://127.0.0.1:-1", "tcp://127.0.0.1:0", "tcp://127.0.0.1:five",
+    ],
+)  # fmt: skip
 def test_what_is_no_endpoint_is_not_listened_at(endpoint: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no endpoint: expected tcp://host:port or ipc:///path"):
+    with pytest.raises(
+        ConfigurationError, match="is no endpoint: expected tcp://host:port, ports being 1 to"
+    ):
         Endpoint(endpoint)
 
 

@@ -114,6 +114,7 @@ with session:
         "complex": lambda step, fields: {"utau": bump * 1j},
         "asks": lambda step, fields: {"utau": session.get("zos")},
         "steps": lambda step, fields: session.run({}, start, 1, record),
+        "stops": lambda step, fields: session.stop(),
         "meets others": failing(ModelCrashed("another model"), 5),
         "not finite": lambda step, fields: {"utau": np.where(bump == bump[2, 3], np.nan, bump)},
     }
@@ -239,6 +240,7 @@ def test_every_way_and_number_of_ranks_gives_the_same_bits(found, way: str) -> N
         ("complex", "ValueError", "'utau' should be real numbers, got complex128", 0),
         ("asks", "ValueError", "this session is in the middle of a run: a closure sees the fields", 0),
         ("steps", "ValueError", "this session is in the middle of a run: a closure sees the fields", 0),
+        ("stops", "ValueError", "a closure cannot stop its session", 0),
         ("meets others", "ModelCrashed", "another model", 5),
         ("not finite", "ValueError", "finite values of 'utau'", 0),
     ],

@@ -119,6 +119,25 @@ with opened() as session:
 )
 
 
+MOVED = (
+    OPEN
+    + """
+from bridge.ensemble import Ensemble
+
+with Ensemble([opened()], directory=folder, snapshot_memory=1) as ensemble:
+    first = ensemble.snapshot()
+    ensemble.sessions[0].advance(1, Recording(()))
+    second = ensemble.snapshot()
+    ensemble.save(first, folder / "mine")
+    ensemble.restore(second)
+    for part in folder.glob("mine.*"):
+        part.unlink()
+    ensemble.restore(first)
+    said["back"] = ensemble.snapshot().id == first.id
+(folder / "said.json").write_text(json.dumps(said))
+"""
+)
+
 MIXED = (
     OPEN
     + """
@@ -193,6 +212,10 @@ def test_what_was_in_a_file_comes_back_bit_for_bit(way: str, meet, jobs) -> None
     assert said["one always fits"] == 1
     assert said["damaged"][0] == "RequestRefused" and "damaged" in said["damaged"][1]
     assert said["left behind"] == []
+
+
+def test_ensemble_needs_no_file_that_was_saved_for_others(meet, jobs) -> None:
+    assert run("ipc", meet, jobs, MOVED, "shallow_water") == {"back": True}
 
 
 @pytest.mark.parametrize("way", ["mpi", "ipc"])

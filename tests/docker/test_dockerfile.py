@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KNOWN = {"FROM", "RUN", "COPY", "WORKDIR", "USER", "ENV", "CMD"}
+KNOWN = {"FROM", "ARG", "RUN", "COPY", "WORKDIR", "USER", "ENV", "CMD"}
 
 
 def instructions() -> list[tuple[str, list[str]]]:

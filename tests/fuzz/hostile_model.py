@@ -468,6 +468,7 @@ def endpoint_at(wire: Wire) -> Endpoint:
     endpoint = Endpoint.__new__(Endpoint)
     vars(endpoint).update(
         patience=0.0, losses=0, address="ipc://memory", _live={}, _arriving={}, _ranks={}, _refusal=None,
+        _turned_away="", _owner=os.getpid(),
         _last_one_closes=False, _closed=False, _authenticator=None, _lock=None, _context=wire, _socket=wire, _news=wire,
         _poller=wire,
     )  # fmt: skip
