@@ -458,7 +458,7 @@ def _checked_out(wire: WireField, out: np.ndarray) -> np.ndarray:
 def _of_files(path: Path | str) -> Path:
     """What the names of a snapshot's files begin with; ValueError if no file can be called so."""
     text = os.fspath(path)
-    if not text.strip() or text != text.rstrip() or Path(text).is_dir():
+    if not text.strip() or text != text.rstrip() or os.path.isdir(text):
         raise ValueError(f"expected the path of a file, without .0000 and blanks at its end, got {text!r}")
     return Path(text).absolute()
 
