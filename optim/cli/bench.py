@@ -73,3 +73,18 @@ def gradients(
 
     choice = command.Choice(cases or (), estimators or (), windows or (), seeds, quick)
     command.main(choice, directory, json_file, figure, progress_printer())
+
+
+@app.command()
+def veros(
+    json_file: _Json = None,
+    quick: _Quick = False,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="parity, parameters, temperature, elsewhere or cost (default: all)"),
+    ] = None,
+) -> None:
+    """Compare VEROS's exact gradients with finite differences, its step with stock VEROS, and time them."""
+    from optim.bench.veros import main as benchmark
+
+    benchmark.main(json_file, quick, parts or benchmark.PARTS)

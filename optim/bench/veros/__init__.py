@@ -1,0 +1,8 @@
+"""`nemo-bridge bench veros`: how exact VEROS's gradients are and what they cost.
+
+cells         results that are kept, so that a stopped bench goes on where it was
+reference     the model, the spun-up state, the losses
+differences   the exact gradient beside central finite differences
+parity        our step beside stock VEROS
+cost          gradient over forward, and memory over a year
+"""

@@ -1,0 +1,91 @@
+"""What `nemo-bridge bench veros` makes of a model, on functions whose derivatives are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optim.bench.veros.cells import Cells
+from optim.bench.veros.differences import central, displaced, judged, values_along
+from optim.bench.veros.main import figures, main
+
+STEPS = tuple(10.0**-k for k in range(2, 8))
+
+
+def _differences(function: Any) -> list[float]:
+    """Central differences at 1 with the steps of the bench."""
+    return [(function(1 + h) - function(1 - h)) / (2 * h) for h in STEPS]
+
+
+def test_differences_of_a_smooth_function_confirm_its_derivative_and_tell_a_wrong_one() -> None:
+    found = judged(np.exp(1.0), _differences(np.exp))
+    assert found is not None
+    assert found.error < 1e-8  # at 1e-4 curvature is 2e-9 of the derivative, rounding 1e-12
+    assert found.error < 10 * found.noise
+    wrong = judged(1.0001 * np.exp(1.0), _differences(np.exp))
+    assert wrong is not None
+    assert wrong.error == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_differences_of_a_function_known_to_six_digits_say_so() -> None:
+    rng = np.random.default_rng(0)
+    found = judged(2.0, _differences(lambda x: x**2 + 1e-6 * rng.normal()))
+    assert found is not None
+    # at the largest step, 1e-2, an error of 1e-6 of the value is one of 1e-4 of the derivative
+    assert 1e-6 < found.noise < 1e-2
+    assert found.error < 10 * found.noise
+
+
+def test_a_kink_beside_the_point_spoils_large_steps_alone() -> None:
+    found = judged(1.0, _differences(lambda x: max(x, 1.0 + 4.0 * (x - 1.003))))
+    assert found is not None
+    assert found.error < 1e-6
+    assert found.noise < 1e-6
+
+
+def test_nothing_is_compared_with_differences_that_are_all_zero() -> None:
+    assert judged(1e-15, [0.0] * len(STEPS)) is None
+
+
+def test_differences_at_several_horizons_come_from_one_run_each() -> None:
+    def evaluate(size: float) -> Any:
+        state, params = displaced({"x": 1.0}, {"rate": 2.0}, {"rate": 2.0}, size)
+        double = lambda state, params: {"x": params["rate"] * state["x"]}  # noqa: E731
+        return values_along(double, {"x": lambda state, _: state["x"]}, state, params, (1, 3))
+
+    found = central(evaluate, [1e-3])["x"]
+    # d/dε of (2 (1 + ε))ⁿ, up to ε²
+    assert found[1][0] == pytest.approx(2.0, rel=1e-9)
+    assert found[3][0] == pytest.approx(24.0, rel=1e-5)
+
+
+def test_a_cell_is_measured_once_for_each_setting(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def measure(value: int) -> list[int]:
+        calls.append(value)
+        return [value]
+
+    cells, others = Cells(tmp_path, {"steps": 1}), Cells(tmp_path, {"steps": 2})
+    assert cells.get("a", measure, 1) == cells.get("a", measure, 2) == [1]
+    assert others.get("a", measure, 3) == [3]
+    assert calls == [1, 3]
+
+
+def test_figures_have_an_error_for_each_parameter_loss_and_horizon() -> None:
+    seen = {"exact": float(np.exp(1.0)), "differences": _differences(np.exp)}
+    nothing = {"exact": 0.0, "differences": [0.0] * len(STEPS)}
+    found = figures({"parameters": {"r_bot": {"psi": {"1": seen}, "temp": {"1": nothing, "10": seen}}}})
+    assert set(found) == {
+        f"{kind}.{label}"
+        for kind in ("gradient_error", "difference_noise")
+        for label in ("r_bot.n1", "r_bot_temp.n10")
+    }
+
+
+def test_parts_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected parts among parity, .*, got speed"):
+        main(parts=["speed"])
