@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from optim.bench.veros.cells import Cells
+from optim.bench.veros.cost import peak_of_this_program
 from optim.bench.veros.differences import central, displaced, judged, values_along
 from optim.bench.veros.main import figures, main
 
@@ -84,6 +87,15 @@ def test_figures_have_an_error_for_each_parameter_loss_and_horizon() -> None:
         for kind in ("gradient_error", "difference_noise")
         for label in ("r_bot.n1", "r_bot_temp.n10")
     }
+
+
+def test_the_peak_of_a_program_is_not_that_of_the_one_that_started_it() -> None:
+    ballast = np.ones(50_000_000)  # 0.4 GB in this process
+    program = "from optim.bench.veros.cost import peak_of_this_program as peak; print(peak())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert peak_of_this_program() > float(done.stdout) + 0.5 * ballast.nbytes / 1e9
 
 
 def test_parts_that_do_not_exist_are_refused() -> None:

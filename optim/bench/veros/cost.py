@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -55,8 +54,17 @@ def _gradient_in_this_process(setup: str, steps: int) -> None:
     model = make(setup)
     sweep = GradientSweep(model, loss(model, "psi"))
     found = sweep.value_and_gradient(model.initial_state(), model.params(), [None], steps)
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps({"gigabytes": gigabytes, "r_bot": float(found.params["r_bot"])}))
+    print(json.dumps({"gigabytes": peak_of_this_program(), "r_bot": float(found.params["r_bot"])}))
+
+
+def peak_of_this_program() -> float:
+    """GB that were resident at most since this program was started.
+
+    Linux only. Not ru_maxrss, which a program inherits from the process that started it.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024 / 1e9
 
 
 if __name__ == "__main__":
