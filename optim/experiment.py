@@ -308,7 +308,8 @@ def _compare(
         )
     if settings.dfo_ls:
         progress(f"DFO-LS with {budget} model runs")
-        found["DFO-LS"] = minimise_by_dfo_ls(
+        few = f" from {settings.dfo_ls_directions} directions" if settings.dfo_ls_directions else ""
+        found["DFO-LS" + few] = minimise_by_dfo_ls(
             fresh(),
             start,
             budget=budget,

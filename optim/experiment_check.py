@@ -29,7 +29,8 @@ def gradient_check(
     error = dot_product_test(evaluation.tangent, x.size, evaluation.residual.size)
     lines = [f"J {evaluation.value:.6g}; dot-product identity of the tangent linear: {error:.1e}"]
     if isinstance(estimator, ColouredDifferences):
-        lines += [*map(str, response_by_distance(forward, x, estimator.step))]
+        for spread in response_by_distance(forward, x, estimator.step):
+            progress(str(spread))
     for step in steps:
         progress(f"finite differences with step {step} (prior standard deviations)")
         reference, _ = FiniteDifference(forward, step, central=True).evaluate(x, None)
