@@ -43,6 +43,20 @@ def overhead(json_file: _Json = None, quick: _Quick = False) -> None:
 
 
 @app.command()
+def calibration(
+    directory: Annotated[Path, typer.Option(help="where finished recoveries are kept")] = Path(
+        "runs/bench-calibration"
+    ),
+    json_file: _Json = None,
+) -> None:
+    """Find known parameters of VEROS as a black box again; what is finished is kept and not made again."""
+    from optim.bench.gradients import veros_calibration
+    from optim.cli.server import progress_printer
+
+    veros_calibration.main(directory, json_file, progress_printer())
+
+
+@app.command()
 def gradients(
     cases: Annotated[list[str] | None, typer.Option("--case", help="cases (default: all)")] = None,
     estimators: Annotated[
