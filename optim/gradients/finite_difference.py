@@ -38,7 +38,7 @@ class FiniteDifference:
             return plain, None
         directions = np.eye(len(x))
         self.forward.observe_all(trial for d in directions for trial in self._first_trials(x, d))
-        columns = [self._column(x, direction) for direction in directions]
+        columns = [self.column(x, direction) for direction in directions]
         runs = self.forward.runs - before
         return evaluation_at(self.forward, x, from_matrix(np.stack(columns, axis=1)), runs), None
 
@@ -52,7 +52,8 @@ class FiniteDifference:
         """Those that are run in any case: one-sided, the second is for when the first one fails."""
         return self._trials(x, direction)[: 2 if self.central else 1]
 
-    def _column(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    def column(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Derivative of the misfit along a unit `direction` [m]; ModelBlewUp if no perturbed run completes."""
         ends = [x] if not self.central else []
         for trial in self._trials(x, direction):
             if len(ends) < 2 and self.forward.observe(trial).misfit is not None:

@@ -4,6 +4,9 @@ The misfits of the set-up runs are compressed to their empirical orthogonal func
 a smooth function of the scaled parameters, the mean of a Gaussian process. At x one real run gives the residual, the
 surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one run, whatever the number of parameters.
 
+All components share the errors of J, so that it is the smallest ones whose relative errors are large: `probes` of them
+are found by a perturbed run each instead.
+
 The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
 of the response over the distance between runs, not the one at a point.
 """
@@ -20,8 +23,9 @@ from optim.cost import Evaluation
 from optim.forward import Forward
 from optim.gradients.base import evaluation_at, value_at
 from optim.gradients.design import space_filling
+from optim.gradients.finite_difference import FiniteDifference
 from optim.gradients.gaussian_process import GaussianProcess, fit
-from optim.settings_check import Count, Positive
+from optim.settings_check import Count, Index, Positive
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class SurfaceState:
 class ResponseSurface:
     """`runs` set-up runs within `reach` prior standard deviations of the prior mean, as far as bounds allow.
 
-    `neglected` is the share of the misfits' variance that EOFs may leave out. No set-up run is nearer than `clearance`
-    to one of the points `avoid`: for tests that must not know the answer.
+    `neglected` is the share of the misfits' variance that EOFs may leave out. The columns of the `probes` smallest
+    components of the gradient come from runs perturbed by `step` (prior standard deviations). No set-up run is nearer
+    than `clearance` to one of the points `avoid`: for tests that must not know the answer.
     """
 
     forward: Forward
@@ -62,6 +67,8 @@ class ResponseSurface:
     neglected: Positive = 1e-7
     avoid: tuple[tuple[float, ...], ...] = ()
     clearance: Positive = 1.0
+    probes: Index = 0
+    step: Positive = 0.1
 
     def init(self, key: int) -> SurfaceState:
         """Choose where the set-up runs are made."""
@@ -72,20 +79,30 @@ class ResponseSurface:
         return SurfaceState(space_filling(self.runs, lower, upper, key, self.avoid, self.clearance))
 
     def runs_needed(self, x: np.ndarray, state: SurfaceState) -> int:
-        """One, none if x has been run; and the set-up runs before the first gradient."""
-        return (0 if state.surface else self.runs) + (not self.forward.known(x))
+        """One, none if x has been run; the probes; and the set-up runs before the first gradient."""
+        probes = min(self.probes, len(x))
+        return (0 if state.surface else self.runs) + probes + (not self.forward.known(x))
 
     def evaluate(self, x: np.ndarray, state: SurfaceState) -> tuple[Evaluation, SurfaceState]:
-        """Value from the real run at x, Jacobian from the surface."""
+        """Value from the real run at x, Jacobian from the surface and from probes."""
         before = self.forward.runs
         if state.surface is None:
             state = replace(state, surface=self._surface(state.design))
         assert state.surface is not None
         plain = value_at(self.forward, x)
-        runs = self.forward.runs - before
         if not plain.ok:
-            return replace(plain, runs=runs), state
-        return evaluation_at(self.forward, x, from_matrix(state.surface.jacobian(x)), runs), state
+            return replace(plain, runs=self.forward.runs - before), state
+        jacobian = self._probed(x, state.surface.jacobian(x))
+        return evaluation_at(self.forward, x, from_matrix(jacobian), self.forward.runs - before), state
+
+    def _probed(self, x: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """`jacobian` [m, P] with the columns of the smallest components of the gradient from perturbed runs."""
+        gradient = jacobian.T @ np.asarray(self.forward.observe(x).misfit)
+        differences, directions = FiniteDifference(self.forward, self.step), np.eye(len(x))
+        jacobian = jacobian.copy()
+        for number in np.argsort(np.abs(gradient))[: self.probes]:
+            jacobian[:, number] = differences.column(x, directions[number])
+        return jacobian
 
     def _surface(self, design: np.ndarray) -> Surface:
         """Make the set-up runs and fit; those that blew up are left out."""

@@ -38,6 +38,7 @@ def test_scores_of_known_gradients() -> None:
     wrong = score(np.array([1.0, 2.0, 2.0]), exact)
     assert (wrong.sign, wrong.worst_relative_error) == pytest.approx((2 / 3, 2.0))
     assert score(np.array([np.nan, 1.0, 1.0]), exact).worst_relative_error == np.inf
+    assert score(np.array([1.0, -1e-9]), np.array([1.0, 0.0])).sign == 1.0  # 0 has no sign to get wrong
     errors = relative_errors(
         np.array([1.0, 1e-9, 3.0]), np.array([0.0, 0.0, 2.0]), np.array([0.0, 1e-8, 0.0])
     )

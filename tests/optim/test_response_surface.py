@@ -95,6 +95,19 @@ def test_surface_gives_the_gradient_for_one_run_once_set_up(lorenz, prior: bool)
         np.testing.assert_allclose(evaluation.grad, exact.grad, rtol=0.03)
 
 
+def test_the_smallest_component_is_probed_by_a_run(lorenz) -> None:
+    case = lorenz(steps=10)
+    estimator = ResponseSurface(case.forward, runs=16, probes=1, step=1e-3)
+    state = estimator.init(0)
+    assert estimator.runs_needed(X, state) == 18
+    found, state = estimator.evaluate(X, state)
+    exact, _ = FiniteDifference(lorenz(steps=10).forward, 1e-3).evaluate(X, None)
+    smallest = int(np.argmin(np.abs(exact.grad)))
+    assert found.runs == 18 and found.grad[smallest] == pytest.approx(exact.grad[smallest], rel=1e-9)
+    others = np.delete(np.abs(found.grad / exact.grad - 1.0), smallest)
+    assert np.all(others > 1e-6)  # those are the surface's own
+
+
 def test_a_second_job_finds_the_set_up_in_the_ledger(lorenz, tmp_path) -> None:
     def job():
         with Ledger(tmp_path) as ledger:

@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from bridge.errors import ConfigurationError
 from optim.bench.gradients.lorenz import lorenz63, lorenz96
-from optim.bench.gradients.problem import Case, Estimator
+from optim.bench.gradients.problem import Case, Estimator, Problem
 from optim.bench.gradients.run_estimators import RunEstimator
 from optim.bench.gradients.step_estimators import StepEstimator
 from optim.bench.gradients.toy_ocean import ToyOcean
 from optim.bench.gradients.veros_acc import VerosAcc
+from optim.forward import Forward
 from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 
 Item = TypeVar("Item")
@@ -49,20 +50,24 @@ def estimators() -> dict[str, Estimator]:
             "2 P members, spread 0.3",
             random=True,
         ),
-        RunEstimator(
-            "response_surface",
-            lambda p, f: ResponseSurface(
-                f,
-                _FEWER_SURFACE_RUNS.get(p.case, _SURFACE_RUNS),
-                reach=_REACH,
-                avoid=tuple(map(tuple, p.points.tolist())),
-            ),
-            f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes",
-            random=True,
-        ),
+        *(_surface(probes) for probes in (0, 2)),
     ]
     made += [StepEstimator(name, random="ensemble" in name) for name in LINEARISATIONS]
     return {estimator.name: estimator for estimator in made}
+
+
+def _surface(probes: int) -> Estimator:
+    """A response surface that learns nothing near the test points."""
+
+    def make(problem: Problem, forward: Forward) -> ResponseSurface:
+        runs = _FEWER_SURFACE_RUNS.get(problem.case, _SURFACE_RUNS)
+        avoid = tuple(map(tuple, problem.points.tolist()))
+        return ResponseSurface(forward, runs, reach=_REACH, avoid=avoid, probes=probes)
+
+    settings = f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes"
+    if not probes:
+        return RunEstimator("response_surface", make, settings, random=True)
+    return RunEstimator("response_surface_probed", make, f"{settings}, {probes} probes", random=True)
 
 
 def cases(quick: bool) -> dict[str, Callable[[], Case]]:

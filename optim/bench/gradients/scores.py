@@ -21,7 +21,7 @@ class Scores:
 
     cosine: float
     norm_ratio: float
-    sign: float  # share of components with the right sign
+    sign: float  # share of components with the right sign, among those that have one
     worst_relative_error: float  # largest |g~i - gi|/|gi|
 
 
@@ -35,7 +35,7 @@ def score(estimate: np.ndarray, exact: np.ndarray, noise: np.ndarray | float = 0
     return Scores(
         cosine(estimate, exact),
         float(np.linalg.norm(estimate) / max(np.linalg.norm(exact), np.finfo(float).tiny)),
-        float(np.mean(np.sign(estimate) == np.sign(exact))),
+        float(np.mean((np.sign(estimate) == np.sign(exact)) | (exact == 0.0))),
         float(np.max(relative_errors(estimate, exact, noise))),
     )
 

@@ -16,7 +16,7 @@ from optim.bench.gradients.problem import Problem
 from optim.bench.gradients.veros_channel import BOXES, FIELDS, SPIN_UP, Channel
 
 #: (setting, prior spread as a factor's logarithm); the prior mean is the set-up's own value
-_PRIORS = (
+PRIORS = (
     ("r_bot", 0.25),
     ("A_h", 0.5),
     ("c_k", 0.05),
@@ -30,26 +30,24 @@ _REACH = 0.5  # test points lie that far from the prior mean in each parameter, 
 
 @dataclass(frozen=True)
 class VerosAcc:
-    """The case with `points` test points; `setup` and `quick_compile` as for `emulator.veros_model.veros_model`."""
+    """The case with `points` test points."""
 
     points: int = 5
     windows: tuple[int, ...] = (1, 5, 10, 20, 50, 100)
-    setup: str = "acc"
-    quick_compile: bool = False
     name: str = field(default="veros_acc", init=False)
 
     @property
     def recipe(self) -> str:
         """Everything that its figures depend on."""
-        settings = (self.setup, self.points, SPIN_UP, _PRIORS, _TRUTH.tolist(), _REACH, FIELDS, BOXES)
+        settings = ("acc", self.points, SPIN_UP, PRIORS, _TRUTH.tolist(), _REACH, FIELDS, BOXES)
         return f"{self.name}{settings}"
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[Callable[[int], Problem]]:
         """The problem of a window."""
-        channel = Channel.spun_up([name for name, _ in _PRIORS], self.setup, self.quick_compile)
-        controls = channel.controls(_PRIORS)
-        points = np.random.default_rng(7).uniform(-_REACH, _REACH, (self.points, len(_PRIORS)))
+        channel = Channel.spun_up([name for name, _ in PRIORS])
+        controls = channel.controls(PRIORS)
+        points = np.random.default_rng(7).uniform(-_REACH, _REACH, (self.points, len(PRIORS)))
 
         def problem(steps: int) -> Problem:
             forward = channel.forward(controls, _TRUTH, points, steps)

@@ -42,16 +42,22 @@ class Channel:
     sweep: GradientSweep
 
     @classmethod
-    def spun_up(cls, parameters: Sequence[str], setup: str = "acc", quick_compile: bool = False) -> Channel:
-        """VEROS with these settings as parameters."""
-        from emulator.veros_model import veros_black_box, veros_model
+    def spun_up(cls, parameters: Sequence[str], setup: str = "acc") -> Channel:
+        """The set-up of VEROS with these settings as parameters, after `SPIN_UP` steps from rest."""
+        from emulator.veros_model import veros_model
 
-        veros = veros_model(setup, tuple(parameters), quick_compile=quick_compile)
-        from emulator.veros.gradient import GradientSweep
-
+        veros = veros_model(setup, tuple(parameters))
         state = veros.initial_state()
         for _ in range(SPIN_UP):
             state = veros.compiled_step(state, veros.params())
+        return cls.of(veros, state)
+
+    @classmethod
+    def of(cls, veros: VerosModel, state: State) -> Channel:
+        """Runs that begin with `state`."""
+        from emulator.veros.gradient import GradientSweep
+        from emulator.veros_model import veros_black_box
+
         model = veros_black_box(veros, state)
         return cls(veros, model, state, model.snapshot(), GradientSweep(veros, _weighted(veros)))
 
