@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from optim.cli import bench, check_gradient, keys, launch, nemo, parameters, report, run, tune
+from optim.cli import bench, check_gradient, keys, launch, nemo, parameters, report, run, tune, veros
 
 _HELP = """Tune the parameters of a Fortran ocean model: real forward runs over MPI, approximate gradients.
 
@@ -21,6 +21,7 @@ app.command("report")(report.report)
 app.command("keys")(keys.keys)
 app.add_typer(bench.app, name="bench")
 app.add_typer(nemo.app, name="nemo")
+app.add_typer(veros.app, name="veros")
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""What `nemo-bridge bench veros` makes of a model, on functions whose derivatives are known."""
+"""What `nemo-bridge bench veros` and `nemo-bridge veros` make of a model, on functions whose derivatives are known."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from emulator.veros.gradient import Gradient
 from optim.bench.veros.cells import Cells
 from optim.bench.veros.cost import peak_of_this_program
 from optim.bench.veros.differences import central, displaced, judged, values_along
+from optim.bench.veros.initial_state import perturbation
 from optim.bench.veros.main import figures, main
+from optim.bench.veros.twin import Twin, recover
 
 STEPS = tuple(10.0**-k for k in range(2, 8))
 
@@ -101,3 +105,41 @@ def test_the_peak_of_a_program_is_not_that_of_the_one_that_started_it() -> None:
 def test_parts_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ValueError, match="expected parts among parity, .*, got speed"):
         main(parts=["speed"])
+
+
+class _Exponentials:
+    """Observations exp(−rate t) and amplitude t, as a sweep of a model that has the cost of `twin.misfit`."""
+
+    def seen(self, params: Any, records: int, every: int) -> np.ndarray:
+        time = every * np.arange(1, records + 1)
+        return np.stack([np.exp(-float(params["rate"]) * time), float(params["amplitude"]) * time], axis=1)
+
+    def value_and_gradient(self, state: Any, params: Any, data: Any, every: int) -> Gradient:
+        time, seen = every * np.arange(1, len(data) + 1), self.seen(params, len(data), every)
+        off = seen - np.asarray(data)
+        slopes = {
+            "rate": jnp.sum(off[:, 0] * -time * seen[:, 0]),
+            "amplitude": jnp.sum(off[:, 1] * time),
+        }
+        return Gradient(0.5 * float(np.sum(off**2)), {}, slopes)
+
+
+def test_a_twin_experiment_recovers_parameters_that_start_far_off() -> None:
+    truth, factors = {"rate": 0.3, "amplitude": 2.0}, {"rate": 1.72, "amplitude": 0.1}
+    model = _Exponentials()
+    data = list(model.seen(truth, 4, 1))
+    found = recover(model, data, {}, {}, Twin(truth, factors, records=4, every=1, evaluations=60))  # type: ignore[arg-type]
+    assert max(found["errors"].values()) < 1e-4
+    assert found["history"][0]["rate"] == pytest.approx(1.72)
+    assert min(entry["loss"] for entry in found["history"]) < 1e-7 * found["history"][0]["loss"]
+
+
+def test_perturbations_stay_in_the_water() -> None:
+    temperature, wet = np.full((8, 8, 5), 10.0), np.ones((8, 8, 5), dtype=bool)
+    wet[:2] = False
+    for kind in ("factor", "noise", "blob"):
+        change = perturbation(kind, temperature, wet)
+        assert np.all(change[:2] == 0)
+        assert np.abs(change[2:]).max() > 0.5
+    with pytest.raises(ValueError, match="expected one of factor, noise, blob, got 'salt'"):
+        perturbation("salt", temperature, wet)
