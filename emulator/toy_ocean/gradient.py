@@ -103,11 +103,12 @@ class ExactTwin:
         start = start or self.start
         if start is None:
             raise ValueError("the twin needs the state that its window starts from: pass start")
-        everything = self._everything(params)
+        everything = self.merged(params)
         controls = {name: self._take(everything, name) for name in names}
         return Linearisation(self, start, everything, controls, records)
 
-    def _everything(self, params: Params) -> dict[str, dict[str, Array]]:
+    def merged(self, params: Params) -> dict[str, dict[str, Array]]:
+        """The twin's own values with those of `params` in their places."""
         merged: dict[str, dict[str, Any]] = {group: dict(entries) for group, entries in self.params.items()}
         for group, entries in params.items():
             merged.setdefault(group, {}).update(entries)

@@ -18,6 +18,8 @@ from bridge.session import Session
 from emulator.closure import Closure
 from emulator.forced_step import EulerForcing
 from emulator.simplified_toy_ocean import ForcedTwin, SimplifiedTwin
+from emulator.toy_ocean.forced import ForcedExactTwin
+from emulator.toy_ocean.gradient import ExactTwin
 from optim.experiment_toy_ocean import read_model
 from optim.gradients.coupled_window import CoupledWindow, Fields, Lineariser, Pull
 
@@ -102,10 +104,12 @@ def _window(ocean: Session, start: Snapshot, lineariser: Lineariser, volumes: np
 
 
 def derivatives_of(name: str, folder: Path) -> Lineariser:
-    """Whose derivatives stand in for the model's: a simplified twin's, or (static) nobody's."""
+    """Whose derivatives stand in for the model's: a simplified twin's, (static) nobody's, or the exact twin's."""
     grid, config, params, climatology = read_model(folder)
     if name == "static":
         return EulerForcing({"thetao_tendency": "thetao"}, EVERY * config.rn_Dt)
+    if name == "exact":
+        return ForcedExactTwin(ExactTwin(grid, config, params, climatology, every=EVERY))
     # The model's own step: one implicit step of half a day damps what the mixed layer spreads within hours.
     return ForcedTwin(SimplifiedTwin(name, grid, config, params, EVERY, EVERY, climatology))
 

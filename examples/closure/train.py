@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, help="default: runs/closure_<framework>")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--windows", type=int, default=3, help="to learn from, one more is for the test")
-    parser.add_argument("--derivatives", choices=("static", "columns", "dynamics"), default="static")
+    parser.add_argument("--derivatives", choices=("static", "columns", "dynamics", "exact"), default="static")
     parser.add_argument("--rate", type=float, default=0.02, help="learning rate of Adam")
     parser.add_argument(
         "--spin-up", type=int, default=2160, help="steps before the first window (half a year)"
