@@ -28,6 +28,7 @@ module bridge_client
     public :: bridge_handle, bridge_getter, bridge_putter
     public :: bridge_open, bridge_grid, bridge_register, bridge_next_step, bridge_step_done
     public :: bridge_close, bridge_hooks, bridge_coupled, bridge_stopped, bridge_no_snapshots
+    public :: bridge_halos_stale
     public :: bridge_parameter, bridge_state, bridge_forcing, bridge_diagnostic, bridge_static
 
 contains
@@ -121,6 +122,14 @@ contains
         coupled = bridge%coupled
     end function bridge_coupled
 
+    !> Before a step: may halos differ from the inner cells beside them? They may when arrays were set
+    !> since the step before, or restored as they had been set. For models without fields_written.
+    pure function bridge_halos_stale(bridge) result(stale)
+        type(bridge_handle), intent(in) :: bridge
+        logical :: stale
+        stale = bridge%halos_stale
+    end function bridge_halos_stale
+
     !> Has the server let the model go?
     pure function bridge_stopped(bridge) result(stopped)
         type(bridge_handle), intent(in) :: bridge
@@ -171,7 +180,9 @@ contains
         if (bridge%new_parameters .and. associated(bridge%parameters_changed)) then
             call bridge%parameters_changed()
         end if
+        bridge%halos_stale = bridge%new_fields .or. bridge%restored
         bridge%new_fields = .false.
+        bridge%restored = .false.
         bridge%new_parameters = .false.
     end subroutine run_due_hooks
 

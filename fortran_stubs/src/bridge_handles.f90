@@ -49,6 +49,8 @@ module bridge_handles
         logical :: blown_up = .false.     !! and not yet restored
         logical :: new_parameters = .false.  !! parameters_changed is due
         logical :: new_fields = .false.      !! fields_written is due
+        logical :: restored = .false.        !! since the last step
+        logical :: halos_stale = .false.     !! in the step that is next
         ! The run in progress.
         integer(int64) :: first_step = 0  !! step from which it started
         integer :: steps_left = 0

@@ -231,6 +231,7 @@ contains
         if (message == "") then
             step = int(restored_step)
             bridge%blown_up = .false.
+            bridge%restored = .true.
             if (associated(bridge%after_restore)) call bridge%after_restore()
         end if
         call answer(bridge, request, message, step)

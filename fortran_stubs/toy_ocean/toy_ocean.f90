@@ -2,8 +2,8 @@
 !! Runs by itself to nn_itend, or obeys a server that shares its mpirun. Any error ends with a non-zero code.
 program toy_ocean
     use, intrinsic :: iso_fortran_env, only: error_unit, output_unit
-    use bridge_client, only: bridge_close, bridge_coupled, bridge_handle, bridge_next_step, &
-        bridge_open, bridge_step_done
+    use bridge_client, only: bridge_close, bridge_coupled, bridge_halos_stale, bridge_handle, &
+        bridge_next_step, bridge_open, bridge_step_done
     use diabud, only: dia_bud
     use diawri, only: dia_close, dia_open, dia_wri, output_file
     use dom_oce, only: domain
@@ -47,7 +47,7 @@ program toy_ocean
     status = 0
     kt = state%kt
     do while (bridge_next_step(bridge, kt, nam%run%nn_itend))
-        if (bridge_coupled(bridge)) call exchange_written()
+        if (bridge_halos_stale(bridge)) call exchange_written()
         call stp(kt, dom, nam, clim, state, surface, forcing, w)
         message = stp_ctl(dom, state)
         status = merge(1, 0, len(message) > 0)
@@ -147,8 +147,8 @@ contains
         name = path(1:dot - 1)//'_'//digits//'.nc'
     end function numbered
 
-    !> A server may have set the inner cells of arrays since the last step; their halos follow.
-    !! (At each step, for a hook would have to be an internal procedure, which needs an executable stack.)
+    !> A server has set the inner cells of arrays since the last step; their halos follow.
+    !! (No hook: it would have to be an internal procedure, which needs an executable stack.)
     subroutine exchange_written()
         call lbc_lnk(dom%halo, state%t, state%s, state%u, state%v, state%en)
         call lbc_lnk(dom%halo, forcing%thetao_tendency, forcing%so_tendency, forcing%uo_tendency, &
