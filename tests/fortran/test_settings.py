@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SECONDS = "a number of seconds from 1 to 10000"
+ENDPOINT = "tcp://host:port, ports being 1 to 65535, or ipc:///path"
 LABEL = "a whole number from 0 to 2147483647"
 
 
@@ -37,7 +38,9 @@ def run_model(executable, mpirun: list[str], mpi_environment: dict[str, str], tm
         ("INSTANCE", "99999999999", LABEL),
         ("INSTANCE", "-4", LABEL),
         ("SHARED_MEMORY", "maybe", "one of auto, on, off"),
-        ("ENDPOINT", "foo://x", "tcp://host:port or ipc:///path"),
+        ("ENDPOINT", "foo://x", ENDPOINT),
+        ("ENDPOINT", "tcp://127.0.0.1:99999", ENDPOINT),
+        ("ENDPOINT", "ipc://relative", ENDPOINT),
         ("SERVER", "perhaps", "required or not set"),
     ],
 )
