@@ -54,6 +54,12 @@ class FiniteDifference:
 
     def column(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Derivative of the misfit along a unit `direction` [m]; ModelBlewUp if no perturbed run completes."""
+        ends = self.ends(x, direction)
+        first, second = (self.forward.observe(end).misfit for end in ends)
+        return (second - first) / float((ends[1] - ends[0]) @ direction)  # type: ignore[operator]
+
+    def ends(self, x: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The two runs whose difference is the derivative along a unit `direction`; ModelBlewUp as in `column`."""
         ends = [x] if not self.central else []
         for trial in self._trials(x, direction):
             if len(ends) < 2 and self.forward.observe(trial).misfit is not None:
@@ -67,5 +73,4 @@ class FiniteDifference:
                 self.forward.window.steps,
                 self.forward.params(x),
             )
-        first, second = (self.forward.observe(end).misfit for end in ends[:2])
-        return (second - first) / float((ends[1] - ends[0]) @ direction)  # type: ignore[operator]
+        return ends[0], ends[1]

@@ -22,13 +22,17 @@ _MOST_ITERATIONS = 40
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """The mean of the process given values at `points` [N, P]; `left_out` [N] are its errors at points left out."""
+    """The mean of the process given values at `points` [N, P]; `left_out` [N] are its errors at points left out.
+
+    `variance` is s², `noise` g in the formula above.
+    """
 
     points: np.ndarray
     lengths: np.ndarray
     trend: np.ndarray
     weights: np.ndarray
     noise: float
+    variance: float
     left_out: np.ndarray
 
     def __call__(self, x: np.ndarray) -> float:
@@ -39,6 +43,19 @@ class GaussianProcess:
         """Derivative of the mean at x [P]."""
         pull = (self.points - x) / self.lengths**2
         return self.trend[1:] + pull.T @ (self._correlations(x) * self.weights)
+
+    def slope_variance(self, x: np.ndarray) -> np.ndarray:
+        """Variance of the derivative at x [P], that of the trend included (R & W, eq. 2.42 and section 9.4)."""
+        trend = _trend(self.points)
+        differences = (self.points[:, None] - self.points[None]) / self.lengths
+        correlations = np.exp(-0.5 * np.sum(differences**2, axis=-1)) + self.noise * np.eye(len(trend))
+        factor = cho_factor(correlations, lower=True)
+        pull = (self.points - x) / self.lengths**2 * self._correlations(x)[:, None]
+        known = cho_solve(factor, pull)
+        rest = np.eye(trend.shape[1])[:, 1:] - trend.T @ known
+        spread = np.linalg.solve(trend.T @ cho_solve(factor, trend), rest)
+        unexplained = 1.0 / self.lengths**2 - np.sum(pull * known, axis=0) + np.sum(rest * spread, axis=0)
+        return self.variance * np.maximum(unexplained, 0.0)
 
     def _correlations(self, x: np.ndarray) -> np.ndarray:
         return np.exp(-0.5 * np.sum(((self.points - x) / self.lengths) ** 2, axis=1))
@@ -68,7 +85,10 @@ def fit(points: np.ndarray, values: np.ndarray) -> GaussianProcess:
     solved = _Solved.of(found.x, squares, _trend(points), values / scale)
     left_out = scale * solved.weights / np.diag(solved.inverse)
     lengths, noise = np.exp(found.x[:-1]), float(np.exp(found.x[-1]))
-    return GaussianProcess(points, lengths, scale * solved.trend, scale * solved.weights, noise, left_out)
+    variance = scale**2 * solved.variance
+    return GaussianProcess(
+        points, lengths, scale * solved.trend, scale * solved.weights, noise, variance, left_out
+    )
 
 
 def _trend(points: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ The misfits of the set-up runs are compressed to their empirical orthogonal func
 a smooth function of the scaled parameters, the mean of a Gaussian process. At x one real run gives the residual, the
 surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one run, whatever the number of parameters.
 
-All components share the errors of J, so that it is the smallest ones whose relative errors are large: `probes` of them
-are found by a perturbed run each instead.
+The processes know how uncertain their slopes are. In the `probes` components that this makes most uncertain, relative
+to their size, a perturbed run corrects the surface: the slope is the surface's, plus the difference of the two runs
+less what the surface says of it. So the curvature between the runs does not enter, as in a one-sided difference.
 
 The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
 of the response over the distance between runs, not the one at a point.
@@ -27,6 +28,8 @@ from optim.gradients.finite_difference import FiniteDifference
 from optim.gradients.gaussian_process import GaussianProcess, fit
 from optim.settings_check import Count, Index, Positive
 
+_NOTHING = 1e-3  # of a gradient's norm: what is smaller than that is not worth a run
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -43,6 +46,15 @@ class Surface:
         """d(misfit)/dx [m, P]."""
         return self.modes @ np.array([amplitude.slope(x) for amplitude in self.amplitudes])
 
+    def change(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Misfit at `second` less that at `first` [m]."""
+        return self.modes @ np.array([amplitude(second) - amplitude(first) for amplitude in self.amplitudes])
+
+    def gradient_error(self, x: np.ndarray, misfit: np.ndarray) -> np.ndarray:
+        """Standard error of the gradient Jᵀ misfit [P] by that of the slopes, amplitudes taken as independent."""
+        variances = np.array([amplitude.slope_variance(x) for amplitude in self.amplitudes])
+        return np.sqrt((self.modes.T @ misfit) ** 2 @ variances)
+
 
 @dataclass(frozen=True)
 class SurfaceState:
@@ -56,9 +68,9 @@ class SurfaceState:
 class ResponseSurface:
     """`runs` set-up runs within `reach` prior standard deviations of the prior mean, as far as bounds allow.
 
-    `neglected` is the share of the misfits' variance that EOFs may leave out. The columns of the `probes` smallest
-    components of the gradient come from runs perturbed by `step` (prior standard deviations). No set-up run is nearer
-    than `clearance` to one of the points `avoid`: for tests that must not know the answer.
+    `neglected` is the share of the misfits' variance that EOFs may leave out. The columns of the `probes` least certain
+    components of the gradient are corrected by runs perturbed by `step` (prior standard deviations). No set-up run is
+    nearer than `clearance` to one of the points `avoid`: for tests that must not know the answer.
     """
 
     forward: Forward
@@ -92,17 +104,30 @@ class ResponseSurface:
         plain = value_at(self.forward, x)
         if not plain.ok:
             return replace(plain, runs=self.forward.runs - before), state
-        jacobian = self._probed(x, state.surface.jacobian(x))
+        jacobian = self._probed(x, state.surface)
         return evaluation_at(self.forward, x, from_matrix(jacobian), self.forward.runs - before), state
 
-    def _probed(self, x: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
-        """`jacobian` [m, P] with the columns of the smallest components of the gradient from perturbed runs."""
-        gradient = jacobian.T @ np.asarray(self.forward.observe(x).misfit)
+    def _probed(self, x: np.ndarray, surface: Surface) -> np.ndarray:
+        """The surface's Jacobian [m, P], columns of the least certain components corrected by perturbed runs."""
+        jacobian = surface.jacobian(x)
         differences, directions = FiniteDifference(self.forward, self.step), np.eye(len(x))
-        jacobian = jacobian.copy()
-        for number in np.argsort(np.abs(gradient))[: self.probes]:
-            jacobian[:, number] = differences.column(x, directions[number])
+        for number in self._uncertain(x, surface, jacobian):
+            direction = directions[number]
+            first, second = differences.ends(x, direction)
+            predicted = surface.change(first, second) / float((second - first) @ direction)
+            jacobian[:, number] += differences.column(x, direction) - predicted
         return jacobian
+
+    def _uncertain(self, x: np.ndarray, surface: Surface, jacobian: np.ndarray) -> np.ndarray:
+        """Numbers of the components to probe: largest error relative to their size, `_NOTHING` of the norm at least."""
+        if not self.probes:
+            return np.zeros(0, int)
+        misfit = np.asarray(self.forward.observe(x).misfit)
+        gradient = jacobian.T @ misfit
+        size = np.maximum(np.abs(gradient), _NOTHING * np.linalg.norm(gradient))
+        return np.argsort(-surface.gradient_error(x, misfit) / np.maximum(size, np.finfo(float).tiny))[
+            : self.probes
+        ]
 
     def _surface(self, design: np.ndarray) -> Surface:
         """Make the set-up runs and fit; those that blew up are left out."""
