@@ -18,10 +18,12 @@ from optim.bench.gradients.scores import Scores, score
 
 #: the estimator's name in the cells that hold the reference
 EXACT = "exact"
-#: … and in those of the finite-amplitude response that an exact gradient has to be confirmed by
+#: … and in those of the finite-amplitude response that an exact gradient has to be confirmed by,
 RESPONSE = "finite_difference_central"
-#: a component of an exact gradient is useless where it is off the response by more than this share of the larger one
-_CONFIRMED = 0.5
+#: … and of the same over twice the distance: how far the two differ is the noise of the response
+WIDE_RESPONSE = "finite_difference_wide"
+#: a yardstick may be off the response by as much as an estimate may be off the yardstick
+TOLERANCE = 0.15
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,20 @@ class Cell:
         return [score(np.array(g), e) for g, e in zip(self.gradients, reference, strict=True)]
 
 
-def reference(exact: Cell, response: Cell | None) -> tuple[np.ndarray, int]:
+def reference(exact: Cell, response: Cell | None, wide: Cell | None = None) -> tuple[np.ndarray, int]:
     """What estimates are scored against, [points, P]: the exact gradient where the response confirms it.
 
-    Where tangents grow without bound in single cells, the exact derivative says nothing of a change of any size; such
-    components are scored against the central difference of real runs, and their number is told.
+    Where tangents grow without bound in single cells, the exact derivative says nothing of a change of any size. A
+    component is useless if it is off the central difference of real runs by more than `TOLERANCE` of that and by more
+    than that is off the `wide` one; estimates are scored against the central difference then. The number of useless
+    components is told.
     """
     gradients = np.array(exact.gradients)
     if response is None:
         return gradients, 0
     finite = np.array(response.gradients)
-    useless = np.abs(gradients - finite) > _CONFIRMED * np.maximum(np.abs(gradients), np.abs(finite))
+    noise = 0.0 if wide is None else np.abs(finite - np.array(wide.gradients))
+    useless = np.abs(gradients - finite) > np.maximum(TOLERANCE * np.abs(finite), noise)
     return np.where(useless, finite, gradients), int(useless.sum())
 
 

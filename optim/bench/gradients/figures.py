@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.bench.gradients.cells import EXACT, RESPONSE, Cell, reference
+from optim.bench.gradients.cells import EXACT, RESPONSE, WIDE_RESPONSE, Cell, reference
 from optim.bench.gradients.scores import Scores, largest_share, null_scores, spread
 
 
@@ -59,11 +59,13 @@ def rows(cells: Iterable[Cell]) -> list[Row]:
 def _references(cells: Iterable[Cell]) -> dict[tuple[str, int], tuple[np.ndarray, int]]:
     """By case and window: what is scored against, and how many components the response did not confirm."""
     cells = list(cells)
-    responses = {(cell.case, cell.window): cell for cell in cells if cell.estimator == RESPONSE}
+    by_kind = {(cell.case, cell.window, cell.estimator): cell for cell in cells}
     return {
-        (cell.case, cell.window): reference(cell, responses.get((cell.case, cell.window)))
-        for cell in cells
-        if cell.estimator == EXACT
+        (case, window): reference(
+            cell, by_kind.get((case, window, RESPONSE)), by_kind.get((case, window, WIDE_RESPONSE))
+        )
+        for (case, window, kind), cell in by_kind.items()
+        if kind == EXACT
     }
 
 

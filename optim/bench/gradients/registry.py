@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from bridge.errors import ConfigurationError
+from optim.bench.gradients.cells import RESPONSE, WIDE_RESPONSE
 from optim.bench.gradients.lorenz import lorenz63, lorenz96
 from optim.bench.gradients.problem import Case, Estimator, Problem
 from optim.bench.gradients.run_estimators import RunEstimator
@@ -38,11 +39,7 @@ def estimators() -> dict[str, Estimator]:
     """All of them, with the settings that the benchmark gives them."""
     made: list[Estimator] = [
         RunEstimator("finite_difference", lambda p, f: FiniteDifference(f, 0.1), "step 0.1"),
-        RunEstimator(
-            "finite_difference_central",
-            lambda p, f: FiniteDifference(f, 0.1, central=True),
-            "step 0.1, central",
-        ),
+        *(_central(name, step) for name, step in ((RESPONSE, 0.1), (WIDE_RESPONSE, 0.2))),
         RunEstimator("spsa", lambda p, f: Spsa(f, 0.1), "step 0.1", random=True),
         RunEstimator(
             "ensemble",
@@ -56,6 +53,11 @@ def estimators() -> dict[str, Estimator]:
     return {estimator.name: estimator for estimator in made}
 
 
+def _central(name: str, step: float) -> Estimator:
+    """Differences of real runs, which exact gradients have to be confirmed by."""
+    return RunEstimator(name, lambda p, f: FiniteDifference(f, step, central=True), f"step {step}, central")
+
+
 def _surface(probes: int) -> Estimator:
     """A response surface that learns nothing near the test points."""
 
@@ -67,7 +69,9 @@ def _surface(probes: int) -> Estimator:
     settings = f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes"
     if not probes:
         return RunEstimator("response_surface", make, settings, random=True)
-    return RunEstimator("response_surface_probed", make, f"{settings}, {probes} probes", random=True)
+    return RunEstimator(
+        "response_surface_probed", make, f"{settings}, {probes} probes by uncertainty", random=True
+    )
 
 
 def cases(quick: bool) -> dict[str, Callable[[], Case]]:
