@@ -14,8 +14,9 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.model import Recording
+from optim.bench.gradients.balanced_priors import adding_sides, balanced_spreads, responses
 from optim.bench.gradients.boxes import balanced_cost, box_means
-from optim.bench.gradients.cells import EXACT, RESPONSE, Cell, Store, reference
+from optim.bench.gradients.cells import EXACT, RESPONSE, WIDE_RESPONSE, Cell, Store, reference
 from optim.bench.gradients.command import redraw, show
 from optim.bench.gradients.diagnosed import Diagnosed, Diagnostic
 from optim.bench.gradients.figures import figures, rows
@@ -69,6 +70,35 @@ def test_mixed_layer_of_a_linear_profile_and_its_derivative() -> None:
     warmer = steep.at[2].add(1e-4)
     change = mixed_layer_depth(warmer, depths, mask) - mixed_layer_depth(steep, depths, mask)
     np.testing.assert_allclose(change, 2.5e-3, rtol=2e-3)
+
+
+def test_balanced_priors_make_every_parameter_count() -> None:
+    random = np.random.default_rng(0)
+    answers = [random.standard_normal((12, 4)), random.standard_normal((5, 4))]
+    strength = np.array([1.0, 100.0, 0.1, 0.0])  # the last one does nothing
+
+    def observe(x: np.ndarray) -> list[np.ndarray]:
+        return [
+            size * np.tanh(answer @ (strength * x)) for size, answer in zip((1e3, 1.0), answers, strict=True)
+        ]
+
+    blocks = responses(observe, 4, 1e-6)
+    np.testing.assert_allclose(blocks[0], 1e3 * answers[0] * strength, rtol=1e-6, atol=1e-6)
+    factors = balanced_spreads(blocks)
+    assert factors[3] == 0.0 and factors.max() == factors[2] == 1.0
+    scaled = [block[:, :3] * factors[:3] / np.linalg.norm(block) for block in blocks]
+    columns = np.linalg.norm(np.concatenate(scaled), axis=0)
+    assert (
+        columns.max() < 1.5 * columns.min()
+    )  # 1000 before; not 1, as blocks are weighted by unequal spreads
+    with pytest.raises(ValueError, match="no parameter"):
+        balanced_spreads([np.zeros((3, 2))])
+
+
+def test_the_observed_run_lies_where_effects_add_up() -> None:
+    effect = np.array([1.0, 2.0])
+    blocks = [np.stack([effect, -effect, 0.1 * effect], axis=1)]
+    np.testing.assert_array_equal(adding_sides(blocks), [1.0, -1.0, 1.0])
 
 
 def test_box_means_leave_out_land() -> None:
@@ -168,6 +198,9 @@ def test_exact_components_that_no_response_confirms_are_scored_against_it() -> N
     exact, response = cell(EXACT, [[58.4, 1.0]]), cell(RESPONSE, [[-0.3, 1.1]])
     truth, useless = reference(exact, response)
     assert truth.tolist() == [[-0.3, 1.0]] and useless == 1
+    assert reference(cell(EXACT, [[1.0, 1.3]]), response)[0].tolist() == [[-0.3, 1.1]]
+    noisy = cell(WIDE_RESPONSE, [[-0.3, 0.8]])  # the response itself is not known to better than 0.3
+    assert reference(cell(EXACT, [[1.0, 1.3]]), response, noisy)[0].tolist() == [[-0.3, 1.3]]
     assert reference(exact, None)[0].tolist() == [[58.4, 1.0]]
     found = figures([exact, response, cell("other", [[-0.33, 1.0]])])
     assert found["c.other.n1.scalars.worst_relative_error"] == pytest.approx(0.1)

@@ -1,6 +1,8 @@
 """Case `veros_acc`: stock VEROS's channel and basin as a black box, its own exact adjoint as the referee.
 
-The observed run has other parameters than all test points; what is observed is said in `veros_channel.py`.
+What is observed is said in `veros_channel.py`. Every window has priors of its own, by which all parameters move the
+observations alike (`balanced_priors.py`): c_k acts within a step and hardly over 50 days, c_eps not before the second.
+The observed run lies outside, where the effects of the parameters add up: a component that vanishes has no sign.
 """
 
 from __future__ import annotations
@@ -12,20 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
+from optim.bench.gradients.balanced_priors import adding_sides, balanced_spreads, responses
 from optim.bench.gradients.problem import Problem
 from optim.bench.gradients.veros_channel import BOXES, FIELDS, SPIN_UP, Channel
+from optim.control import ControlVector
 
-#: (setting, prior spread as a factor's logarithm); the prior mean is the set-up's own value
-PRIORS = (
-    ("r_bot", 0.25),
-    ("A_h", 0.5),
-    ("c_k", 0.05),
-    ("c_eps", 0.27),
-    ("eke_c_k", 0.22),
-)
-#: where the observed run lies: its effects add up rather than cancel, a component that vanishes has no sign to find
-_TRUTH = np.array([-2.5, -2.5, 2.5, -2.5, -2.5])
+#: settings of VEROS; the prior means are the set-up's own values
+PARAMETERS = ("r_bot", "A_h", "c_k", "c_eps", "eke_c_k", "iso_slopec")
+#: prior spread, as a factor's logarithm, of the one that does least in a window; the others follow (`balanced_priors`)
+WIDEST = 0.3
+_DISTANCE = 2.5  # of the observed run from the prior mean, in each parameter
 _REACH = 0.5  # test points lie that far from the prior mean in each parameter, at most
+_STEP = 0.1  # of the differences that say what a parameter does, in units of WIDEST
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,31 @@ class VerosAcc:
     @property
     def recipe(self) -> str:
         """Everything that its figures depend on."""
-        settings = ("acc", self.points, SPIN_UP, PRIORS, _TRUTH.tolist(), _REACH, FIELDS, BOXES)
+        rule = (PARAMETERS, WIDEST, _STEP, _DISTANCE, _REACH, "balanced priors")
+        settings = ("acc", self.points, SPIN_UP, rule, FIELDS, BOXES)
         return f"{self.name}{settings}"
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[Callable[[int], Problem]]:
         """The problem of a window."""
-        channel = Channel.spun_up([name for name, _ in PRIORS])
-        controls = channel.controls(PRIORS)
-        points = np.random.default_rng(7).uniform(-_REACH, _REACH, (self.points, len(PRIORS)))
+        channel = Channel.spun_up(PARAMETERS)
 
         def problem(steps: int) -> Problem:
-            forward = channel.forward(controls, _TRUTH, points, steps)
+            controls, truth = balanced(channel, steps)
+            points = np.random.default_rng(7).uniform(-_REACH, _REACH, (self.points, len(truth)))
+            forward = channel.forward(controls, truth, points, steps)
             return Problem(
                 self.name, steps, controls.names, points, lambda x: channel.exact(forward, x), forward
             )
 
         yield problem
+
+
+def balanced(channel: Channel, steps: int) -> tuple[ControlVector, np.ndarray]:
+    """The parameters that act within the window, with priors by which they do alike; and the observed run [P]."""
+    wide = channel.controls([(name, WIDEST) for name in PARAMETERS])
+    blocks = responses(lambda x: channel.observe(wide, x, steps), len(PARAMETERS), _STEP)
+    factors = balanced_spreads(blocks)
+    acting = np.flatnonzero(factors)
+    controls = channel.controls([(PARAMETERS[i], WIDEST * factors[i]) for i in acting])
+    return controls, _DISTANCE * adding_sides([(block * factors)[:, acting] for block in blocks])

@@ -73,18 +73,21 @@ class Channel:
 
     def forward(self, controls: ControlVector, truth: np.ndarray, others: np.ndarray, steps: int) -> Forward:
         """Runs of `steps` steps compared with the one at `truth`; blocks weigh alike in the mean over `others`."""
-        every = max(1, steps // 10)
-        window = Window(self.start, steps, Recording(FIELDS, every))
-        observed, *runs = (
-            self.model.run(controls.to_params(x), window.snapshot, steps, window.recording).fields
-            for x in (truth, *others)
-        )
-        cost = balanced_cost(self._operators(steps // every), observed, runs)
-        return Forward(self.model, controls, cost, window)
+        observed, *runs = (self._run(controls, x, steps) for x in (truth, *others))
+        cost = balanced_cost(self._operators(steps), observed, runs)
+        return Forward(self.model, controls, cost, Window(self.start, steps, _recording(steps)))
 
-    def _operators(self, records: int) -> list[ObservationOperator]:
+    def observe(self, controls: ControlVector, x: np.ndarray, steps: int) -> list[np.ndarray]:
+        """What a run at x shows: a vector for each block of observations."""
+        fields = self._run(controls, x, steps)
+        return [np.asarray(operator(fields)) for operator in self._operators(steps)]
+
+    def _run(self, controls: ControlVector, x: np.ndarray, steps: int) -> Mapping[str, np.ndarray]:
+        return self.model.run(controls.to_params(x), self.start, steps, _recording(steps)).fields
+
+    def _operators(self, steps: int) -> list[ObservationOperator]:
         """Upper and lower temperature, streamfunction, mixed layer: means over boxes and the window."""
-        mask = self.model.describe().grid.tmask
+        mask, records = self.model.describe().grid.tmask, steps // _recording(steps).every
         upper, lower = len(mask) // 4 + 1, 3 * len(mask) // 5  # of 15 levels the first 4, and 5 more
         layers = [(0, upper), (upper, lower)]
         wide, middle, coarse = BOXES
@@ -113,6 +116,11 @@ class Channel:
         weights = forward.cost.misfit_adjoint(forward.cost.misfit(fields), shapes)
         records = forward.window.steps // forward.window.recording.every
         return [{name: jnp.asarray(w[record]) for name, w in weights.items()} for record in range(records)]
+
+
+def _recording(steps: int) -> Recording:
+    """Ten records of a window, or all steps of a shorter one."""
+    return Recording(FIELDS, max(1, steps // 10))
 
 
 def observed(veros: VerosModel, state: Mapping[str, Any]) -> dict[str, Any]:
