@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from veros import VerosSetup
 from veros.core.external.solvers import get_linear_solver
 
@@ -115,8 +116,10 @@ class VerosModel:
         return {n: x[..., prognostic.NOW] if isinstance(x, Levels) else x for n, x in values.items()}
 
     def _inside(self, state: State, params: Params) -> TracedState:
-        arrays = prognostic.before_a_step(self.fields, self._base, state)
-        arrays["time"] = self._base["time"] + state[CLOCK] * self.settings.dt_tracer
+        # arguments of stock VEROS's kernels: XLA would turn divisions by constants into products
+        base = lax.optimization_barrier(self._base)
+        arrays = prognostic.before_a_step(self.fields, base, state)
+        arrays["time"] = base["time"] + state[CLOCK] * self.settings.dt_tracer
         return traced_state(
             self._template, arrays, {name: params[name] for name in self.parameters if name in params}
         )

@@ -77,7 +77,7 @@ def measure(plan: dict[str, Any], cells: Cells, parts: Sequence[str]) -> dict[st
     here = Point(model, state, model.params(), horizons, cells, "here")
     cases: dict[str, Any] = {}
     if "parity" in parts:
-        cases["parity"] = cells.get("parity", parity.forward_parity, model, 10, cells.directory)
+        cases["parity"] = cells.get("parity", parity.forward_parity, plan["setup"], 10, cells.directory)
     if "parameters" in parts:
         cases["parameters"] = exactness.parameter_cells(here, reference.PARAMETERS)
         cases["parameters"] |= _without_profile(plan, here)
