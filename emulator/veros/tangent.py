@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from emulator.veros.prognostic import State, fields_and_clock
 
@@ -63,11 +64,12 @@ def _columns_of_step(step: Callable[[State, Params], State], names: tuple[str, .
         fields, clock = fields_and_clock(state)
         directions = {name: jnp.array([float(name == own) for own in names]) for name in params}
 
-        def push(change: State, direction: Params) -> tuple[State, State]:
-            following = lambda u, theta: fields_and_clock(step(u | clock, theta))[0]  # noqa: E731
-            return jax.jvp(following, (fields, dict(params)), (change, direction))
+        def following(u: State, theta: Params) -> State:
+            return fields_and_clock(step(u | clock, theta))[0]
 
-        after, pushed = jax.vmap(push, out_axes=(None, 0))(columns, directions)
+        # one column after the other: columns side by side, compiled by XLA, end in overflow on "acc"
+        after, push = jax.linearize(following, fields, dict(params))
+        pushed = lax.map(lambda column: push(*column), (columns, directions))
         return {**after, **{name: value + 1 for name, value in clock.items()}}, pushed
 
     return advance
