@@ -33,6 +33,9 @@ def calibrate(
     evaluations: Annotated[
         int, typer.Option(help="values and gradients; a line search begun is finished")
     ] = 25,
+    forward: Annotated[
+        bool, typer.Option("--forward", help="least squares with Jacobians instead of L-BFGS with gradients")
+    ] = False,
     setup: _Setup = "acc",
     without: Annotated[list[str] | None, typer.Option(help="switch to turn off, as enable_eke")] = None,
     spin_up: _SpinUp = 200,
@@ -46,10 +49,11 @@ def calibrate(
     import jax
 
     from emulator.veros.gradient import GradientSweep
+    from emulator.veros.tangent import TangentSweep
     from emulator.veros_model import veros_model
+    from optim.bench.veros import twin
     from optim.bench.veros.cells import Cells
     from optim.bench.veros.reference import spun_up
-    from optim.bench.veros.twin import Twin, misfit, observation, observed, recover
 
     factors, values = _numbers(start), _numbers(true or [])
     if steps % every:
@@ -59,11 +63,18 @@ def calibrate(
     state = spun_up(
         model, spin_up, Cells(work, {"setup": setup, "switches": switches, "parameters": sorted(factors)})
     )
-    observe, own = observation(model, observed_field), model.params(**values)
-    twin = Twin({name: float(own[name]) for name in factors}, factors, steps // every, every, evaluations)
-    sweep = GradientSweep(model, misfit(observe))
-    data = observed(sweep.step, jax.jit(observe), state, own, twin)
-    _report(recover(sweep, data, state, own, twin), json_file)
+    observe, own = twin.observation(model, observed_field), model.params(**values)
+    truth = {name: float(own[name]) for name in factors}
+    experiment = twin.Twin(truth, factors, steps // every, every, evaluations)
+    data = twin.observed(model.compiled_step, jax.jit(observe), state, own, experiment)
+    if forward:
+        tangent = TangentSweep(model, lambda state: observe(state).ravel(), tuple(factors))
+        vectors = [datum.ravel() for datum in data]
+        found = twin.recover_by_least_squares(tangent, vectors, state, own, experiment)
+    else:
+        sweep = GradientSweep(model, twin.misfit(observe))
+        found = twin.recover(sweep, data, state, own, experiment)
+    _report(found, json_file)
 
 
 @app.command()
