@@ -77,13 +77,13 @@ def test_the_gradient_is_that_of_finite_differences(model: Any, spun_up: dict[st
 def test_the_referee_of_the_benchmark_is_confirmed_by_runs_of_the_black_box(
     model: Any, spun_up: dict[str, Any]
 ) -> None:
-    from optim.bench.gradients.veros_acc import PRIORS
-    from optim.bench.gradients.veros_channel import Channel
+    from optim.bench.gradients.veros_runs import VerosRuns
     from optim.gradients import FiniteDifference
 
-    channel = Channel.of(model, spun_up)
-    x, truth = np.full(len(PRIORS), 0.3), np.full(len(PRIORS), -1.0)
-    forward = channel.forward(channel.controls(PRIORS), truth, x[None], STEPS // 2)
+    channel = VerosRuns.of(model, spun_up)
+    priors = [(name, 0.3) for name in ("r_bot", "A_h", "c_k", "c_eps", "eke_c_k")]
+    x, truth = np.full(len(priors), 0.3), np.full(len(priors), -1.0)
+    forward = channel.forward(channel.controls(priors), truth, x[None], STEPS // 2)
     exact = channel.exact(forward, x)
     found, _ = FiniteDifference(forward, 1e-3, central=True).evaluate(x, None)
     assert np.all(exact != 0.0) and found.grad is not None

@@ -13,14 +13,14 @@ from optim.bench.gradients.problem import Case, Estimator, Problem
 from optim.bench.gradients.run_estimators import RunEstimator
 from optim.bench.gradients.step_estimators import StepEstimator
 from optim.bench.gradients.toy_ocean import ToyOcean
-from optim.bench.gradients.veros_acc import VerosAcc
+from optim.bench.gradients.veros_case import VerosCase
 from optim.forward import Forward
 from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 
 Item = TypeVar("Item")
 _REACH = 1.25
 _SURFACE_RUNS = 96
-_FEWER_SURFACE_RUNS = {"veros_acc": 48}  # its response is smoother
+_FEWER_SURFACE_RUNS = {"veros_acc": 48, "veros_world": 48}  # their response is smoother
 #: trajectory adjoints by the names that cases give them
 LINEARISATIONS = (
     "static",
@@ -81,7 +81,8 @@ def cases(quick: bool) -> dict[str, Callable[[], Case]]:
         "toy_ocean": lambda: ToyOcean(points),
         "lorenz63": lambda: lorenz63(points),
         "lorenz96": lambda: lorenz96(points),
-        "veros_acc": lambda: VerosAcc(points),
+        "veros_acc": lambda: VerosCase("acc", 200, points),
+        "veros_world": lambda: VerosCase("world", 60, points, windows=(1, 5, 10, 20)),
     }
 
 

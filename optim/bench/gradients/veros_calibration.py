@@ -17,7 +17,7 @@ import numpy as np
 
 from optim.bench.commit import commit
 from optim.bench.gradients.calibration import Recovery, Referee, recover
-from optim.bench.gradients.veros_channel import Channel
+from optim.bench.gradients.veros_runs import VerosRuns
 from optim.bench.timing import setting
 from optim.forward import Forward
 from optim.gradients import FiniteDifference, GradientEstimator, ResponseSurface
@@ -58,7 +58,7 @@ def main(directory: Path, json_path: Path | None, progress: Callable[[str], None
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_compilation_cache_dir", str((directory / "compiled").resolve()))
-    channel = Channel.spun_up(("A_h", "r_bot", "c_k", "c_eps"))
+    channel = VerosRuns.spun_up(("A_h", "r_bot", "c_k", "c_eps"))
     figures: dict[str, float] = {}
     commits = set()
     for pair in PAIRS:
@@ -78,7 +78,7 @@ def main(directory: Path, json_path: Path | None, progress: Callable[[str], None
     return result
 
 
-def _kept(path: Path, pair: Pair, way: str, channel: Channel) -> tuple[Recovery, str]:
+def _kept(path: Path, pair: Pair, way: str, channel: VerosRuns) -> tuple[Recovery, str]:
     """The recovery in the file, made first if it is not there or was made otherwise; and the commit that made it."""
     recipe = f"{pair} {way} {_STEPS} {_BUDGET} {_SETUP_RUNS} {_REACH} {_STEP}"
     if path.is_file():
@@ -95,7 +95,7 @@ def _kept(path: Path, pair: Pair, way: str, channel: Channel) -> tuple[Recovery,
     return found, commit()
 
 
-def _recovered(pair: Pair, way: str, channel: Channel) -> Recovery:
+def _recovered(pair: Pair, way: str, channel: VerosRuns) -> Recovery:
     size = len(pair.priors)
     controls, truth = channel.controls(pair.priors), np.zeros(size)
     corners = np.vstack([np.eye(size), -np.eye(size)])
@@ -105,7 +105,7 @@ def _recovered(pair: Pair, way: str, channel: Channel) -> Recovery:
 
 
 _NEWTON = LevenbergMarquardt(cost_tolerance=1e-12, step_tolerance=1e-6)
-Way = Callable[[Channel, Forward], tuple[GradientEstimator, Minimiser]]
+Way = Callable[[VerosRuns, Forward], tuple[GradientEstimator, Minimiser]]
 WAYS: dict[str, Way] = {
     "response_surface": lambda _, forward: (ResponseSurface(forward, _SETUP_RUNS, reach=_REACH), _NEWTON),
     "finite_difference": lambda _, forward: (FiniteDifference(forward, _STEP), _NEWTON),

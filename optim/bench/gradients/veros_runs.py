@@ -1,13 +1,13 @@
-"""VEROS's channel and basin, spun up: a black box, runs of it compared with a known one, and its own exact adjoint.
+"""VEROS spun up: a black box, runs of it compared with a known one, and its own exact adjoint.
 
 Temperature, barotropic streamfunction and mixed-layer depth are observed, as means over boxes and over the window.
-Windows begin 100 days after the start from rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from emulator.veros.model import VerosModel
     from emulator.veros.prognostic import State
 
-SPIN_UP = 200  # steps of 12 hours
+SPIN_UP = 200  # steps of 12 hours from rest, of the channel
+_CLIMATOLOGY = Path("examples/global/global_4deg.nc")
 FIELDS = ("temp", "psi", "mld")
 BOXES = (8, 4, 12)  # cells on a side: temperature, streamfunction, mixed layer
 
 
 @dataclass(frozen=True)
-class Channel:
+class VerosRuns:
     """`veros` itself, for the referee alone; `model`, a black box of it; `state` and `start`, where runs begin."""
 
     veros: VerosModel
@@ -42,18 +43,18 @@ class Channel:
     sweep: GradientSweep
 
     @classmethod
-    def spun_up(cls, parameters: Sequence[str], setup: str = "acc") -> Channel:
-        """The set-up of VEROS with these settings as parameters, after `SPIN_UP` steps from rest."""
+    def spun_up(cls, parameters: Sequence[str], setup: str = "acc", steps: int = SPIN_UP) -> VerosRuns:
+        """The set-up of VEROS with these settings as parameters, after `steps` steps from its own start."""
         from emulator.veros_model import veros_model
 
-        veros = veros_model(setup, tuple(parameters))
+        veros = veros_model(setup, tuple(parameters), data=_climatology() if setup == "world" else None)
         state = veros.initial_state()
-        for _ in range(SPIN_UP):
+        for _ in range(steps):
             state = veros.compiled_step(state, veros.params())
         return cls.of(veros, state)
 
     @classmethod
-    def of(cls, veros: VerosModel, state: State) -> Channel:
+    def of(cls, veros: VerosModel, state: State) -> VerosRuns:
         """Runs that begin with `state`."""
         from emulator.veros.gradient import GradientSweep
         from emulator.veros_model import veros_black_box
@@ -116,6 +117,11 @@ class Channel:
         weights = forward.cost.misfit_adjoint(forward.cost.misfit(fields), shapes)
         records = forward.window.steps // forward.window.recording.every
         return [{name: jnp.asarray(w[record]) for name, w in weights.items()} for record in range(records)]
+
+
+def _climatology() -> Path:
+    """The file of the 4° world, in the working directory or beside the packages."""
+    return _CLIMATOLOGY if _CLIMATOLOGY.is_file() else Path(__file__).parents[3] / _CLIMATOLOGY
 
 
 def _recording(steps: int) -> Recording:
