@@ -38,7 +38,7 @@ def mixed_layer_depth(model: VerosModel, state: State) -> jax.Array:
     excess = density - density[:, :, :1]
     upper, lower = excess[:, :, :-1], excess[:, :, 1:]
     within = jnp.cumprod(upper < MIXED_LAYER_CRITERION, axis=2) * wet[:, :, 1:]
-    rise = jnp.where(lower > MIXED_LAYER_CRITERION, lower - upper, 1.0)
-    part = jnp.where(lower > MIXED_LAYER_CRITERION, (MIXED_LAYER_CRITERION - upper) / rise, 1.0)
+    crossed = (upper < MIXED_LAYER_CRITERION) & (lower > MIXED_LAYER_CRITERION)
+    part = jnp.where(crossed, (MIXED_LAYER_CRITERION - upper) / jnp.where(crossed, lower - upper, 1.0), 1.0)
     deeper = jnp.sum(within * part * (depth[1:] - depth[:-1]), axis=2)
     return (depth[0] + deeper) * wet[:, :, 0]

@@ -91,6 +91,26 @@ def test_the_referee_of_the_benchmark_is_confirmed_by_runs_of_the_black_box(
     np.testing.assert_allclose(found.grad, exact, rtol=1e-4)
 
 
+def test_the_mixed_layer_of_a_column_above_the_bottom_of_the_grid_is_finite() -> None:
+    from types import SimpleNamespace
+
+    from emulator.veros.observed import mixed_layer_depth
+
+    # from the lowest level up: rock, where the density is one number, and 25 m, 15 m, 5 m of water
+    density, wet = np.zeros((5, 5, 5)), np.zeros((5, 5, 5))
+    density[2, 2], wet[2, 2] = [1030.0, 1030.0, 1025.05, 1025.01, 1025.0], [0, 0, 1, 1, 1]
+    depths = np.array([-45.0, -35.0, -25.0, -15.0, -5.0])
+    column: Any = SimpleNamespace(
+        constant={"maskT": wet, "zt": depths}.__getitem__,
+        derived=lambda state, names: {"prho": jnp.asarray(density) + state},
+    )
+    found = mixed_layer_depth(column, jnp.zeros(5))  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, [[15.0 + 10.0 * (0.03 - 0.01) / 0.04]])
+    slope = jax.grad(lambda change: jnp.sum(mixed_layer_depth(column, change)))(jnp.zeros(5))
+    # the depth where the surface's density + 0.03 is: every density shifts it against the gradient of 0.004 kg m-4
+    np.testing.assert_allclose(slope, [0.0, 0.0, -125.0, -125.0, 250.0], rtol=1e-9)
+
+
 def test_forward_and_reverse_mode_are_transposes(model: Any, spun_up: dict[str, Any]) -> None:
     from emulator.veros.gradient import GradientSweep
     from emulator.veros.observed import streamfunction
