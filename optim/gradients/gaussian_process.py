@@ -4,6 +4,7 @@
 
 Each variable has a length l_i of its own: the one along which y bends most gets the shortest, and those along which y
 is straight cost no data. The lengths and the noise g maximise the likelihood in which b and s² have been eliminated.
+With few points it has several maxima, of which some take a bend for noise: the highest one found is taken.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.optimize import minimize
 
 _LENGTHS = (0.5, 50.0)  # in the units of x; the longest is as good as a straight line
 _NOISES = (1e-8, 1.0)
-_FIRST_LENGTH, _FIRST_NOISE = 4.0, 1e-4
+_STARTS = ((4.0, 1e-4), (1.5, 1e-6), (1.5, 1e-2))  # (length, noise) from which the likelihood is climbed
 _MOST_ITERATIONS = 40
 
 
@@ -72,17 +73,21 @@ def fit(points: np.ndarray, values: np.ndarray) -> GaussianProcess:
     scale = float(np.std(values)) or 1.0
     squares = (points[:, None] - points[None]) ** 2
     bounds = [tuple(np.log(_LENGTHS))] * size + [tuple(np.log(_NOISES))]
-    first = np.log([*[_FIRST_LENGTH] * size, _FIRST_NOISE])
-    found = minimize(
-        _negative_likelihood,
-        first,
-        (squares, _trend(points), values / scale),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": _MOST_ITERATIONS},
-    )
-    solved = _Solved.of(found.x, squares, _trend(points), values / scale)
+    data = squares, _trend(points), values / scale
+    climbs = [
+        minimize(
+            _negative_likelihood,
+            np.log([*[length] * size, noise]),
+            data,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": _MOST_ITERATIONS},
+        )
+        for length, noise in _STARTS
+    ]
+    found = min(climbs, key=lambda climb: climb.fun)
+    solved = _Solved.of(found.x, *data)
     left_out = scale * solved.weights / np.diag(solved.inverse)
     lengths, noise = np.exp(found.x[:-1]), float(np.exp(found.x[-1]))
     variance = scale**2 * solved.variance

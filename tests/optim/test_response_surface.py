@@ -10,7 +10,7 @@ import pytest
 from bridge.ledger import Ledger
 from emulator.tangent_linear import to_matrix
 from optim.check import cosine
-from optim.gradients import FiniteDifference, ResponseSurface, Spsa
+from optim.gradients import FiniteDifference, ResponseSurface, Spsa, gaussian_process
 from optim.gradients.design import space_filling
 from optim.gradients.gaussian_process import _negative_likelihood, _Solved, _trend, fit
 
@@ -42,6 +42,14 @@ def test_process_learns_the_noise_of_its_values() -> None:
     assert 0.04 < np.sqrt(np.mean(found.left_out**2)) < 0.08
     with pytest.raises(ValueError, match="too few"):
         fit(points[:4], np.ones(4))
+
+
+def test_likelihood_is_climbed_from_several_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.linspace(-1.5, 1.5, 20)[:, None] ** 3
+    values = np.sin(5.0 * points[:, 0])
+    assert fit(points, values).noise < 1e-4
+    monkeypatch.setattr(gaussian_process, "_STARTS", gaussian_process._STARTS[:1])
+    assert fit(points, values).noise == 1.0  # a maximum as well: all is noise
 
 
 def test_derivative_of_the_likelihood() -> None:

@@ -66,7 +66,9 @@ def _surface(probes: int) -> Estimator:
         avoid = tuple(map(tuple, problem.points.tolist()))
         return ResponseSurface(forward, runs, reach=_REACH, avoid=avoid, probes=probes)
 
-    settings = f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes"
+    settings = (
+        f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes from 3 starts"
+    )
     if not probes:
         return RunEstimator("response_surface", make, settings, random=True)
     return RunEstimator(
