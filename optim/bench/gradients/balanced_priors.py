@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 
 Blocks = Sequence[np.ndarray]
+_DIGITS = 6  # to which two choices are told apart
 _ROUNDING = 1e-12  # a parameter with a smaller share in every block does nothing
 
 
@@ -45,11 +46,11 @@ def adding_sides(blocks: Blocks) -> np.ndarray:
 
     Seen from the prior mean the gradient of a cost of balanced blocks is −G t, G = Σ_b J_bᵀJ_b/|J_b t|², if the
     observed run lies at t: the sides are those for which its smallest component along t is largest, relative to its
-    norm.
+    norm. Of sides that differ by rounding alone (groups of parameters that act on different blocks) the first ones.
     """
     size = blocks[0].shape[1]
     sides = (np.array([1.0, *rest]) for rest in product((1.0, -1.0), repeat=size - 1))
-    return max(sides, key=lambda side: _smallest_share(blocks, side))
+    return max(sides, key=lambda side: round(_smallest_share(blocks, side), _DIGITS))
 
 
 def _smallest_share(blocks: Blocks, side: np.ndarray) -> float:
