@@ -84,13 +84,15 @@ class Ensemble:
 class Regression:
     """Where the local regressions look: stencil over the state, then `features` of it, then the modes after the step.
 
-    `extended` is the layout that the stencil's inputs are indices of.
+    `extended` is the layout that the stencil's inputs are indices of. `outliers`: see `local_regression`; pools want
+    it, since a step that throws a switch in a cell would spoil the others of its pool there.
     """
 
     stencil: Stencil
     features: tuple[Derived, ...] = ()
     modes: Modes = Modes()
     ridge: float = 1e-4
+    outliers: float = np.inf
 
     @staticmethod
     def extended(layout: Layout, features: Sequence[Derived] = (), modes: Modes = Modes()) -> Layout:
@@ -101,12 +103,16 @@ class Regression:
 
 @dataclass(frozen=True)
 class EnsembleFlow:
-    """The flow from an ensemble of perturbed steps about a recorded run; made anew for every run."""
+    """The flow from an ensemble of perturbed steps about a recorded run; made anew for every run.
+
+    `fields` are those that are perturbed and regressed (default: all); the others are left to the base.
+    """
 
     model: StepModel
     ensemble: Ensemble
     regression: Regression
     base: FlowKind = Static()
+    fields: tuple[str, ...] = ()
 
     @property
     def needs(self) -> Needs:
@@ -117,13 +123,17 @@ class EnsembleFlow:
         """Steps of the model that `flow` takes."""
         return self.ensemble.members * run.steps
 
+    def layout(self, state: State) -> Layout:
+        """Of what is perturbed and regressed."""
+        return Layout.of({name: state[name] for name in self.fields} if self.fields else state)
+
     def flow(self, run: RecordedRun) -> Flow:
         """Fit along `run`, for `run`."""
         return self.fit(run).flow(run)
 
     def fit(self, run: RecordedRun) -> FittedFlow:
         """Make the ensemble and its regressions, one pool of steps after the other."""
-        layout, base = Layout.of(run.states[0]), self.base.flow(run)
+        layout, base = self.layout(run.states[0]), self.base.flow(run)
         operators = Operators.of(self.regression, layout, layout.filled(self.ensemble.spread))
         coefficients, before, after = [], [], []
         for first in range(0, run.steps, self.ensemble.pool):
@@ -131,7 +141,8 @@ class EnsembleFlow:
             changes, responses, left = self._samples(run, layout, base, pool)
             after_step = responses @ operators.after.T
             inputs = np.concatenate([changes, changes @ operators.features.T, after_step], axis=1)
-            coefficients.append(fit(inputs, left, self.regression.stencil, self.regression.ridge))
+            settings = self.regression
+            coefficients.append(fit(inputs, left, settings.stencil, settings.ridge, settings.outliers))
             before.append(changes @ operators.before.T)
             after.append(after_step)
         modes = _ridge_map(np.concatenate(before), np.concatenate(after), self.regression.modes.ridge)
@@ -149,7 +160,8 @@ class EnsembleFlow:
                 self.model, [displaced(run.states[k], d) for d in drawn], [run.params] * len(drawn)
             )
             for change, state in zip(drawn, after, strict=True):
-                response, expected = difference(state, run.states[k + 1]), base.tangent(k, change)
+                response = difference(state, run.states[k + 1])
+                expected = base.tangent(k, {**run.no_change(), **change})
                 left = {name: value - expected[name] for name, value in response.items()}
                 for kept, fields in zip(rows, (change, response, left), strict=True):
                     kept.append((layout.flat(fields) / scale).astype(np.float32))
@@ -264,17 +276,18 @@ def unexplained(
 
     Measured on members that it was not fitted to (give another seed); costs `members` steps.
     """
-    layout = Layout.of(run.states[k])
+    layout = Layout.of({name: run.states[k][name] for name in ensemble.spread})
     drawn = ensemble.draw(layout, k)
     after = step_each(
         model, [displaced(run.states[k], change) for change in drawn], [run.params] * len(drawn)
     )
     missed, total = dict.fromkeys(layout.shapes, 0.0), dict.fromkeys(layout.shapes, 0.0)
     for change, state in zip(drawn, after, strict=True):
-        response, predicted = difference(state, run.states[k + 1]), flow.tangent(k, change)
-        for name, value in response.items():
-            missed[name] += float(np.sum((value - predicted[name]) ** 2))
-            total[name] += float(np.sum((value - change[name]) ** 2))
+        response = difference(state, run.states[k + 1])
+        predicted = flow.tangent(k, {**run.no_change(), **change})
+        for name in layout.shapes:
+            missed[name] += float(np.sum((response[name] - predicted[name]) ** 2))
+            total[name] += float(np.sum((response[name] - change[name]) ** 2))
     return {name: missed[name] / max(total[name], np.finfo(float).tiny) for name in total}
 
 
@@ -293,4 +306,4 @@ def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _plus(first: State, second: State) -> State:
-    return {name: value + second[name] for name, value in first.items()}
+    return {name: value + second[name] if name in second else value for name, value in first.items()}

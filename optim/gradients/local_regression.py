@@ -2,7 +2,8 @@
 
     coefficients_c = argmin_C  sum_members |y_c − C x_c|² + ridge · members · |C|²
 
-Inputs and outputs are expected in units of their spreads, so that one ridge serves all.
+Inputs and outputs are expected in units of their spreads, so that one ridge serves all. A member whose response in a
+cell is more than `outliers` times the cell's median (a switch that the perturbation has thrown) is left out there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from optim.gradients.stencil import NOTHING, Stencil
 _CELLS_AT_ONCE = 64  # bounds the memory of what is gathered
 
 
-def fit(samples: np.ndarray, responses: np.ndarray, stencil: Stencil, ridge: float) -> np.ndarray:
+def fit(
+    samples: np.ndarray, responses: np.ndarray, stencil: Stencil, ridge: float, outliers: float = np.inf
+) -> np.ndarray:
     """Coefficients [cells, q, p] in float32, from `samples` [members, inputs] and `responses` [members, outputs]."""
     samples, responses = _by_value(samples), _by_value(responses)
     members, (cells, p) = samples.shape[1], stencil.inputs.shape
@@ -27,8 +30,17 @@ def fit(samples: np.ndarray, responses: np.ndarray, stencil: Stencil, ridge: flo
             samples[stencil.inputs[part]],
             responses[stencil.outputs[part]],
         )  # [c, p, members], [c, q, members]
-        coefficients[part] = _ridge(x, y, ridge * members)
+        kept = _usual(y, outliers)
+        coefficients[part] = _ridge(x * kept, y * kept, ridge * members)
     return coefficients
+
+
+def _usual(responses: np.ndarray, outliers: float) -> np.ndarray:
+    """1 for the members [c, 1, members] whose largest response in a cell is usual there, else 0."""
+    size = np.abs(responses).max(axis=1, keepdims=True)
+    if np.isinf(outliers):
+        return np.ones_like(size)
+    return (size <= outliers * np.median(size, axis=2, keepdims=True)).astype(responses.dtype)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:

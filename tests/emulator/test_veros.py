@@ -111,6 +111,46 @@ def test_the_mixed_layer_of_a_column_above_the_bottom_of_the_grid_is_finite() ->
     np.testing.assert_allclose(slope, [0.0, 0.0, -125.0, -125.0, 250.0], rtol=1e-9)
 
 
+def test_an_ensemble_of_single_steps_finds_the_gradient_by_the_initial_temperature(
+    model: Any, spun_up: dict[str, Any]
+) -> None:
+    from optim.bench.gradients.step_estimators import StepEstimator
+    from optim.bench.gradients.veros_linearisations import linearisations
+    from optim.bench.gradients.veros_runs import VerosRuns
+    from optim.bench.gradients.veros_stepped import SteppedVeros
+    from optim.check import cosine
+
+    runs = VerosRuns.of(model, spun_up)
+    stepped = SteppedVeros.of(runs)
+    x, truth = np.array([0.3, 0.3]), np.array([-1.0, -1.0])
+    forward = runs.forward(runs.controls([("r_bot", 0.3), ("c_k", 0.3)]), truth, x[None], STEPS)
+    problem = stepped.problem("coarse", forward, x[None], linearisations(stepped, "acc_coarse"))
+    assert problem.step_problem is not None and problem.exact_field is not None
+    exact = problem.exact_field(x)["temp"]
+
+    steps = problem.step_problem
+    weights = steps.weights(steps.model.roll(steps.start, steps.values(x), STEPS))
+    bump = np.random.default_rng(2).normal(size=exact.shape) * runs.model.describe().grid.tmask
+
+    def records(size: float) -> list[dict[str, np.ndarray]]:
+        start = {**steps.start, "temp": steps.start["temp"] + size * bump}
+        return steps.model.roll(start, steps.values(x), STEPS)
+
+    change = sum(
+        np.vdot(w["temp"], up["temp"] - down["temp"]) + np.vdot(w["psi"], up["psi"] - down["psi"])
+        for w, up, down in zip(weights, records(1e-6), records(-1e-6), strict=True)
+        if w is not None
+    )
+    # the mixed layer's share is in the weights of temperature; curvature and kinks as in the gradient's own test
+    assert change / 2e-6 == pytest.approx(np.vdot(exact, bump), rel=1e-4)
+
+    found = {
+        name: cosine(StepEstimator(name).prepare(problem, 0).at(x).field["temp"].ravel(), exact.ravel())
+        for name in ("static_probes", "pooled_ensemble_10")
+    }
+    assert found["pooled_ensemble_10"] > 0.999 > found["static_probes"], found
+
+
 def test_forward_and_reverse_mode_are_transposes(model: Any, spun_up: dict[str, Any]) -> None:
     from emulator.veros.gradient import GradientSweep
     from emulator.veros.observed import streamfunction

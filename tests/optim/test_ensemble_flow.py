@@ -15,6 +15,7 @@ from optim.gradients.ensemble_flow import Ensemble, EnsembleFlow, FittedFlow, Mo
 from optim.gradients.euler import Static, euler
 from optim.gradients.layout import Layout, itself, level_sum, sum_above
 from optim.gradients.linearisation import RecordedRun, linearise
+from optim.gradients.local_regression import LocalOperator, fit
 from optim.gradients.other_step import OtherStep
 from optim.gradients.stencil import NOTHING, box, cross, grid_stencil
 from optim.gradients.step_function import FunctionStepModel
@@ -89,6 +90,41 @@ def test_what_the_base_explains_needs_no_members(run: RecordedRun) -> None:
     for name, value in exact.flow(run).adjoint(1, change).items():
         expected = OtherStep(channel).flow(run).adjoint(1, change)[name]
         np.testing.assert_allclose(value, expected, atol=1e-6)  # rounding over the perturbation of 1e-3
+
+
+def test_fields_that_are_not_regressed_are_left_to_the_base(run: RecordedRun) -> None:
+    """The tracer alone, given what the base knows of "h": exact for the one, the identity for the other."""
+    layout = Layout.of({"t": run.states[0]["t"]})
+    stencil = grid_stencil(layout, layout, {"t": box(0, 0, 3)}, (False, False, True), ("t",))
+    kind = EnsembleFlow(
+        FunctionStepModel(channel),
+        Ensemble(60, {"t": 1e-3}, 4),
+        Regression(stencil, ridge=1e-8),
+        fields=("t",),
+    )
+    flow, change = kind.flow(run), random_change(run, 4)
+    moved = flow.tangent(0, {**change, "h": 0.0 * change["h"]})
+    assert not np.any(moved["h"])
+    np.testing.assert_array_equal(flow.tangent(0, {**change, "t": 0.0 * change["t"]})["h"], change["h"])
+    pulled = flow.adjoint(0, {"t": change["t"], "h": 0.0 * change["h"]})
+    assert np.vdot(pulled["t"], change["t"]) == pytest.approx(np.vdot(change["t"], moved["t"]), rel=1e-12)
+    missed = unexplained(flow, run, kind.model, Ensemble(5, {"t": 1e-3}, seed=6), 0)
+    assert missed.keys() == {"t"} and missed["t"] < 1e-2
+
+
+def test_a_pool_leaves_out_steps_that_throw_a_switch() -> None:
+    """A step whose response is 1e4 times the usual in one cell spoils that cell's regression, unless it is left out."""
+    random = np.random.default_rng(0)
+    layout = Layout({"t": (1, 5)})
+    stencil = grid_stencil(layout, layout, {"t": box(0, 1)}, (False, True))
+    samples = random.standard_normal((40, 5))
+    responses = 0.5 * np.roll(samples, 1, 1) - samples
+    responses[:8, 2] *= 1e4
+    expected = responses[10]
+    for outliers, worst in ((np.inf, 1.0), (10.0, 1e-5)):
+        found = LocalOperator(stencil, fit(samples, responses, stencil, 1e-10, outliers), 5, 5)
+        error = np.abs(found.apply(samples[10]) - expected).max()
+        assert (error < worst) == np.isfinite(outliers), (outliers, error)
 
 
 def test_a_fitted_flow_is_saved_and_serves_other_runs(run: RecordedRun, tmp_path: Path) -> None:

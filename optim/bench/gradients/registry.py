@@ -14,6 +14,7 @@ from optim.bench.gradients.run_estimators import RunEstimator
 from optim.bench.gradients.step_estimators import StepEstimator
 from optim.bench.gradients.toy_ocean import ToyOcean
 from optim.bench.gradients.veros_case import VerosCase
+from optim.bench.gradients.veros_linearisations import CORRECTED, POOLED, SINGLE
 from optim.forward import Forward
 from optim.gradients import Ensemble, FiniteDifference, ResponseSurface, Spsa
 
@@ -30,8 +31,12 @@ LINEARISATIONS = (
     "static_probes",
     "damped_static_probes",
     "wrong_twin_probes",
+    "near_twin_probes",
     "ensemble_probes",
     "small_ensemble_probes",
+    *(f"pooled_ensemble_{members}" for members in POOLED),
+    *(f"ensemble_{members}" for members in SINGLE),
+    *(f"twin_ensemble_{members}" for members in CORRECTED),
 )
 
 

@@ -16,7 +16,9 @@ import numpy as np
 
 from optim.bench.gradients.balanced_priors import adding_sides, balanced_spreads, responses
 from optim.bench.gradients.problem import Problem
+from optim.bench.gradients.veros_linearisations import linearisations
 from optim.bench.gradients.veros_runs import BOXES, FIELDS, VerosRuns
+from optim.bench.gradients.veros_stepped import SteppedVeros
 from optim.control import ControlVector
 
 #: settings of VEROS; the prior means are the set-up's own values
@@ -53,14 +55,14 @@ class VerosCase:
     def opened(self, folder: Path) -> Iterator[Callable[[int], Problem]]:
         """The problem of a window."""
         runs = VerosRuns.spun_up(PARAMETERS, self.setup, self.spin_up)
+        stepped = SteppedVeros.of(runs)
+        offered = linearisations(stepped, self.setup)
 
         def problem(steps: int) -> Problem:
             controls, truth = balanced(runs, steps)
             points = np.random.default_rng(7).uniform(-_REACH, _REACH, (self.points, len(truth)))
             forward = runs.forward(controls, truth, points, steps)
-            return Problem(
-                self.name, steps, controls.names, points, lambda x: runs.exact(forward, x), forward
-            )
+            return stepped.problem(self.name, forward, points, offered)
 
         yield problem
 

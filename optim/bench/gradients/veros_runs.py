@@ -22,7 +22,7 @@ from optim.observe import ObservationOperator
 
 if TYPE_CHECKING:
     from emulator.veros.black_box import VerosBlackBox
-    from emulator.veros.gradient import GradientSweep
+    from emulator.veros.gradient import Gradient, GradientSweep
     from emulator.veros.model import VerosModel
     from emulator.veros.prognostic import State
 
@@ -45,9 +45,7 @@ class VerosRuns:
     @classmethod
     def spun_up(cls, parameters: Sequence[str], setup: str = "acc", steps: int = SPIN_UP) -> VerosRuns:
         """The set-up of VEROS with these settings as parameters, after `steps` steps from its own start."""
-        from emulator.veros_model import veros_model
-
-        veros = veros_model(setup, tuple(parameters), data=_climatology() if setup == "world" else None)
+        veros = set_up(setup, parameters)
         state = veros.initial_state()
         for _ in range(steps):
             state = veros.compiled_step(state, veros.params())
@@ -100,7 +98,13 @@ class VerosRuns:
         return [replace(operator, time_weights=np.full((1, records), 1.0 / records)) for operator in found]
 
     def exact(self, forward: Forward, x: np.ndarray) -> np.ndarray:
-        """Gradient by the adjoint of VEROS, of the linear functional of the records that the residual at x gives."""
+        """Gradient [P] with respect to x."""
+        gradient = self.exact_gradient(forward, x).params
+        names = [control.entry for control in forward.controls.controls]
+        return np.array([float(gradient[name]) for name in names]) * forward.controls.slopes(x)
+
+    def exact_gradient(self, forward: Forward, x: np.ndarray) -> Gradient:
+        """By the adjoint of VEROS, of the linear functional of the records that the residual at x gives."""
         data, every = (
             self.record_weights(forward, forward.trajectory(x).fields),
             forward.window.recording.every,
@@ -108,8 +112,7 @@ class VerosRuns:
         names = [control.entry for control in forward.controls.controls]
         values = dict(zip(names, forward.controls.to_values(x), strict=True))
         params = self.veros.params(**values)
-        gradient = self.sweep.value_and_gradient(self.state, params, data, every).params
-        return np.array([float(gradient[name]) for name in names]) * forward.controls.slopes(x)
+        return self.sweep.value_and_gradient(self.state, params, data, every)
 
     def record_weights(self, forward: Forward, fields: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
         """dJ/d(observed fields) at each record."""
@@ -127,6 +130,13 @@ def _climatology() -> Path:
 def _recording(steps: int) -> Recording:
     """Ten records of a window, or all steps of a shorter one."""
     return Recording(FIELDS, max(1, steps // 10))
+
+
+def set_up(setup: str, parameters: Sequence[str], overrides: Mapping[str, Any] | None = None) -> VerosModel:
+    """A set-up of VEROS by name, with these settings as parameters, and others replaced."""
+    from emulator.veros_model import veros_model
+
+    return veros_model(setup, tuple(parameters), overrides, _climatology() if setup == "world" else None)
 
 
 def observed(veros: VerosModel, state: Mapping[str, Any]) -> dict[str, Any]:
