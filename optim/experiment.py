@@ -34,6 +34,7 @@ from optim.gradients import (
     Spsa,
     SurrogateGradient,
 )
+from optim.map_tuning import tune_maps
 from optim.minimise import Iteration, Solution, minimise
 from optim.minimisers import LevenbergMarquardt
 from optim.patches import lay, lay_values, maps_of
@@ -126,9 +127,7 @@ def conduct(
     _check_budget(experiment, estimator, start)
     compiled = "; what is differentiated is compiled first (up to a minute of silence)"
     progress(f"tuning {len(start)} parameters" + (compiled if surrogate is not None else ""))
-    solution = minimise(
-        estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
-    )
+    solution = _tuned(experiment, estimator, start, show)
     progress(f"{solution.ending.value}: {solution.message or 'done'}")
     refined = _optional(lambda: refine(forward, solution, experiment.refine, show), "refinement", progress)
     if refined is not None:
@@ -154,6 +153,25 @@ def conduct(
         time.monotonic() - began,
         setting.exact_name,
         refined,
+    )
+
+
+def _tuned(
+    experiment: Experiment, estimator: GradientEstimator, start: np.ndarray, show: Callable[[Iteration], None]
+) -> Solution:
+    """The minimisation within the budget; that of maps by coloured differences in parts."""
+    if isinstance(estimator, ColouredDifferences):
+        return tune_maps(
+            estimator,
+            experiment.minimiser,
+            start,
+            experiment.maps,
+            budget=experiment.budget,
+            key=experiment.seed,
+            progress=show,
+        )
+    return minimise(
+        estimator, experiment.minimiser, start, budget=experiment.budget, key=experiment.seed, progress=show
     )
 
 

@@ -16,6 +16,7 @@ from bridge.model import Params
 from optim.control import ControlVector
 from optim.control_tables import from_table, start_values, true_values
 from optim.gradients import ColouredDifferences, Ensemble, FiniteDifference, ResponseSurface, Spsa
+from optim.map_tuning import MapSettings
 from optim.minimisers import LBFGS, Adam, LevenbergMarquardt, Minimiser
 from optim.patches import maps_of
 from optim.refine import RefineSettings
@@ -150,7 +151,7 @@ ESTIMATORS: dict[str, type] = {
     "coloured-differences": ColouredDifferences,
 }
 #: fields of the estimators that no file sets
-_NOT_IN_FILES = ("forward", "avoid", "clearance")
+_NOT_IN_FILES = ("forward", "avoid", "clearance", "numbers_only")
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ class Experiment:
     refine: RefineSettings
     compare: CompareSettings
     budget: int
+    maps: MapSettings = MapSettings()
     prior: bool = True
     truth: Params = field(default_factory=dict)
     fixed: Params = field(default_factory=dict)
@@ -223,8 +225,8 @@ class Experiment:
 
 
 _TABLES = {
-    "title", "model", "window", "controls", "observations", "estimator", "minimiser", "refine", "compare",
-    "truth", "fixed", "budget", "prior", "seed",
+    "title", "model", "window", "controls", "observations", "estimator", "minimiser", "maps", "refine",
+    "compare", "truth", "fixed", "budget", "prior", "seed",
 }  # fmt: skip
 
 
@@ -277,6 +279,7 @@ def from_dict(table: Mapping[str, Any], path: Path = Path("experiment.toml")) ->
         minimiser=_minimiser(table.get("minimiser", {})),
         refine=make(RefineSettings, "[refine]", table.get("refine", {})),
         compare=make(CompareSettings, "[compare]", table.get("compare", {})),
+        maps=make(MapSettings, "[maps]", table.get("maps", {})),
         budget=_budget(table.get("budget", {}), estimator, len(controls)),
         prior=check("the file", "prior", table.get("prior", True), bool),
         truth=true_values(as_table("[truth]", table.get("truth", {})), controls),
@@ -312,6 +315,10 @@ def _check_maps(experiment: Experiment) -> None:
         raise ConfigurationError(
             "[estimator]: coloured-differences perturb patches of a map that are far apart in one run, but no control "
             'is a map (patches = [rows, columns]); give "finite-difference" or "ensemble"'
+        )
+    if experiment.maps != MapSettings() and kind != "coloured-differences":
+        raise ConfigurationError(
+            f'[maps]: belongs to [estimator] kind = "coloured-differences", but it is "{kind}"'
         )
     if maps and kind == "surrogate":
         raise ConfigurationError(

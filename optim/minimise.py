@@ -66,13 +66,13 @@ def minimise(
     state = minimiser.init(np.asarray(x, dtype=float))
     history: list[Iteration] = []
     while state.ending is None:
+        last = state.trial
         try:
             state = minimiser.step(oracle, state)
         except BudgetSpent as spent:
             state = replace(state, ending=Ending.BUDGET_SPENT, message=str(spent))
             break
-        if state.ending is not Ending.CONVERGED:  # a converged step made no trial
-            assert state.trial is not None
+        if state.trial is not None and state.trial is not last:  # an ending may come without a trial
             best = state.evaluation.value if state.evaluation is not None else np.inf
             history.append(
                 iteration(

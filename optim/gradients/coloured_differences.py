@@ -21,6 +21,7 @@ from optim.cost import Evaluation
 from optim.forward import Forward
 from optim.gradients.base import evaluation_at, value_at
 from optim.gradients.reach import groups, pattern
+from optim.patches import PatchControl
 from optim.settings_check import Fraction, Index, NonNegativeOrInfinite, Positive
 
 _SHORT = 1e-3  # share of a step in what a row sees below which its secant says more of other errors
@@ -46,7 +47,8 @@ class ColouredState:
 class ColouredDifferences:
     """`reach` in cells of the grid from the edge of a patch; `step` of the differences in units of x.
 
-    Differences are made anew when a component of x has moved by more than `refresh` since.
+    Differences are made anew when a component of x has moved by more than `refresh` since. With `numbers_only` the
+    patches have no derivative, and stand still.
     """
 
     forward: Forward
@@ -55,12 +57,16 @@ class ColouredDifferences:
     central: bool = False
     refresh: NonNegativeOrInfinite = float("inf")
     most_beyond: Fraction = 0.1
+    numbers_only: bool = False
 
     def init(self, key: int) -> ColouredState:
         """The colours; ConfigurationError when no two controls can share a run."""
         grid, controls = self.forward.model.describe().grid, self.forward.controls
         seen = pattern(self.forward.cost, controls, grid, self.reach)
         colours = groups(seen)
+        if self.numbers_only:
+            seen = seen & ~np.array([isinstance(control, PatchControl) for control in controls.controls])
+            colours = [colour for colour in colours if seen[:, colour].any()]
         if len(colours) == len(controls):
             raise ConfigurationError(
                 f"[estimator]: with reach = {self.reach} some observation sees every two of the {len(controls)} "

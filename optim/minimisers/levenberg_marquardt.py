@@ -56,7 +56,7 @@ class LevenbergMarquardt:
     `secants` switches the multi-secant correction on; pairs longer than `secant_length` count less
     (curvature spoils them) and each newer pair discounts the older by `forget`. `verify` is the length of
     the verifying steps, 0 for none; they begin after `patience` trials that
-    lower J by less than a twentieth.
+    lower J by less than a twentieth. After `most_idle` of those in a row (0: any number) it ends as stalled.
     """
 
     damping: Positive = 1e-2
@@ -69,6 +69,7 @@ class LevenbergMarquardt:
     cost_tolerance: NonNegative = 1e-6
     largest_damping: PositiveOrInfinite = 1e8
     most_rejections: Count = 8
+    most_idle: Index = 0
     verify: NonNegative = 0.0
     patience: Index = 2
 
@@ -89,6 +90,9 @@ class LevenbergMarquardt:
         promising = (
             predicted > self.cost_tolerance * here.value and np.linalg.norm(step) > self.step_tolerance
         )
+        if promising and 0 < self.most_idle <= memory.idle:
+            message = f"{memory.idle} trials in a row lowered J by little or not at all"
+            return replace(state, predicted=predicted, ending=Ending.STALLED, message=message)
         direction = self._unverified(memory)
         if direction is not None and (memory.idle >= self.patience or not promising):
             return self._verify(oracle, state, here, direction, memory)

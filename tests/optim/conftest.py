@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +21,8 @@ from optim.control import Control, ControlVector
 from optim.cost import Cost, Observations
 from optim.forward import Forward, Window
 from optim.observe import ObservationOperator, each_record, select
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not: for `import diffusion_model`
 
 START = Snapshot("start", 0, 0)
 GROUP = "namtest"
