@@ -1,4 +1,4 @@
-"""`nemo-bridge nemo`: the bridge in a NEMO configuration, and whether an executable answers."""
+"""`nemo-bridge nemo`: the bridge in a NEMO configuration, whether an executable answers, an ORCA1 of our own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import typer
 
 from bridge.models.nemo import install as installation
 from bridge.models.nemo.version import Configuration, read_configuration
+from optim.cli import nemo_orca1
 
 app = typer.Typer(
     help="Put the bridge into a NEMO configuration, and ask whether it answers.", no_args_is_help=True
 )
+app.add_typer(nemo_orca1.app, name="orca1")
 
 
 @app.command()

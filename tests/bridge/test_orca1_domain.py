@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bridge.errors import ConfigurationError
 from bridge.models.nemo.orca1 import domain_cfg
 from bridge.models.nemo.orca1.bottom import Bottom, bottom, neighbours, world_ocean
 from bridge.models.nemo.orca1.edits import SILLS, with_sills
@@ -74,7 +75,9 @@ def test_scale_factors_of_a_coarse_mesh_add_up(eorca1: tuple[Mesh, np.ndarray], 
 
 
 def test_a_factor_that_does_not_divide_the_columns_is_refused(eorca1: tuple[Mesh, np.ndarray]) -> None:
-    with pytest.raises(ValueError, match="expected a factor that divides the 360 columns of the mesh, got 7"):
+    with pytest.raises(
+        ConfigurationError, match="expected a factor that divides the 360 columns of the mesh, got 7"
+    ):
         eorca1[0].coarsened(7)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bridge.errors import ConfigurationError
+
 
 @dataclass(frozen=True)
 class _Bend:
@@ -59,7 +61,7 @@ class Levels:
 def reference_levels(count: int) -> Levels:
     """The profile with `count` levels."""
     if count not in _PROFILES:
-        raise ValueError(f"expected {' or '.join(map(str, _PROFILES))} levels, got {count}")
+        raise ConfigurationError(f"expected {' or '.join(map(str, _PROFILES))} levels, got {count}")
     surface, slope, bends = _PROFILES[count]
 
     def depth(k: np.ndarray) -> np.ndarray:

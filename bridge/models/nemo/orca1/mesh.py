@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bridge.errors import ConfigurationError
 from bridge.models.nemo.orca1.sphere import distance, latitude, longitude, middle, points
 from bridge.north_fold import Edges, extend
 
@@ -94,7 +95,7 @@ class Mesh:
         """n × n cells as one, counted from the fold southwards; rows that do not make a whole cell are left out."""
         ny, nx = self.shape
         if n < 1 or nx % n:
-            raise ValueError(f"expected a factor that divides the {nx} columns of the mesh, got {n}")
+            raise ConfigurationError(f"expected a factor that divides the {nx} columns of the mesh, got {n}")
         rows = np.arange(ny - 1, n - 2, -n)[::-1]
         f = self.f[rows][:, n - 1 :: n]
         southern = (self.f[rows[0] - n] if rows[0] >= n else self.southern)[n - 1 :: n]
@@ -122,11 +123,18 @@ def read_eorca1(file: Path | None = None) -> tuple[Mesh, np.ndarray]:
     return mesh, np.concatenate([np.zeros_like(wet[:1]), wet])
 
 
+def block_means(field: np.ndarray, n: int) -> np.ndarray:
+    """Means over the n × n cells [..., j, i] that `Mesh.coarsened` makes one."""
+    rows, columns = field.shape[-2] // n, field.shape[-1] // n
+    kept = field[..., field.shape[-2] - n * rows :, :]
+    return kept.reshape(*field.shape[:-2], rows, n, columns, n).mean(axis=(-3, -1))
+
+
 def _sample() -> Path:
     try:
         import iris_sample_data
     except ImportError as error:
-        raise ImportError(
+        raise ConfigurationError(
             'the eORCA1 mesh comes with the package iris-sample-data: pip install "nemo-bridge[orca1]"'
         ) from error
     return Path(iris_sample_data.__file__).parent / _FILE
