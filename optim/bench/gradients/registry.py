@@ -34,6 +34,8 @@ LINEARISATIONS = (
     "near_twin_probes",
     "ensemble_probes",
     "small_ensemble_probes",
+    "fitted_ensemble",
+    "network",
     *(f"pooled_ensemble_{members}" for members in POOLED),
     *(f"ensemble_{members}" for members in SINGLE),
     *(f"twin_ensemble_{members}" for members in CORRECTED),
@@ -54,7 +56,7 @@ def estimators() -> dict[str, Estimator]:
         ),
         *(_surface(probes) for probes in (0, 2)),
     ]
-    made += [StepEstimator(name, random="ensemble" in name) for name in LINEARISATIONS]
+    made += [StepEstimator(name, random="ensemble" in name or name == "network") for name in LINEARISATIONS]
     return {estimator.name: estimator for estimator in made}
 
 

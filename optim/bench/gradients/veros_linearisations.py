@@ -2,7 +2,8 @@
 
 parameters     one-step probes of the real model at every fifth step, whatever the flow
 flows          nothing moves (static), damped; VEROS with other physics (a wrong twin); ensembles of perturbed steps of
-               temperature alone, with and without pooled steps, and with the wrong twin as their base
+               temperature alone, with and without pooled steps, and with the wrong twin as their base; the
+               coefficients of such an ensemble, or a network, learned once from another run
 wrong twin     the same grid and dynamics, strong constant mixing in place of TKE and constant eddy-induced transport in
                place of EKE: its vertical mixing knows the water column only where it is unstable
 near twin      with TKE as in the real model, but neither EKE nor mixing along isopycnals and eddy-induced transport:
@@ -20,6 +21,7 @@ import numpy as np
 from optim.bench.gradients.veros_runs import set_up
 from optim.bench.gradients.veros_stepped import FIELD, SteppedVeros
 from optim.bench.gradients.veros_steps import on_interior
+from optim.bench.gradients.veros_trained import Lessons
 from optim.gradients.ensemble_flow import Ensemble, EnsembleFlow, Regression
 from optim.gradients.euler import Damped, Static
 from optim.gradients.layout import Layout
@@ -58,27 +60,36 @@ def linearisations(stepped: SteppedVeros, setup: str) -> Mapping[str, Callable[[
 
     wet = {FIELD: runs.model.describe().grid.tmask}
 
-    def ensemble(members: int, pool: int, base: Callable[[], FlowKind], seed: int) -> Linearisation:
+    def ensemble(members: int, pool: int, base: Callable[[], FlowKind], seed: int) -> EnsembleFlow:
         drawn = Ensemble(members, {FIELD: _SPREAD}, pool, seed, wet=wet)
         regression = column_regression(stepped, np.inf if pool == 1 else _OUTLIERS)
-        return EnsembleFlow(model, drawn, regression, base(), (FIELD,)), probes
+        return EnsembleFlow(model, drawn, regression, base(), (FIELD,))
 
-    pooled = {f"pooled_ensemble_{m}": partial(ensemble, m, _POOL, Static) for m in POOLED}
-    single = {f"ensemble_{m}": partial(ensemble, m, 1, Static) for m in SINGLE}
-    corrected = {f"twin_ensemble_{m}": partial(ensemble, m, _POOL, twin) for m in CORRECTED}
+    def drawn(
+        members: int, pool: int, base: Callable[[], FlowKind] = Static
+    ) -> Callable[[int], Linearisation]:
+        return lambda seed: (ensemble(members, pool, base, seed), probes)
+
+    lessons = Lessons(stepped)
     return {
         "static_probes": lambda seed: (Static(), probes),
         "damped_static_probes": lambda seed: (damped, probes),
         "wrong_twin_probes": lambda seed: (twin(), probes),
         "near_twin_probes": lambda seed: (near(), probes),
-        **pooled,
-        **single,
-        **corrected,
+        "fitted_ensemble": lambda seed: (
+            lessons.fitted(ensemble(_TAUGHT, _POOL, Static, seed), seed),
+            probes,
+        ),
+        "network": lambda seed: (lessons.trained(seed), probes),
+        **{f"pooled_ensemble_{members}": drawn(members, _POOL) for members in POOLED},
+        **{f"ensemble_{members}": drawn(members, 1) for members in SINGLE},
+        **{f"twin_ensemble_{members}": drawn(members, _POOL, twin) for members in CORRECTED},
     }
 
 
 #: members at each step
 POOLED, SINGLE, CORRECTED = (1, 2, 5, 10), (10, 20, 40, 80), (2, 5)
+_TAUGHT = 10
 
 
 def other_veros(stepped: SteppedVeros, setup: str, changes: Mapping[str, Any]) -> OtherStep:
