@@ -45,6 +45,7 @@ class Cell:
         None  # of the nearest set-up run to a test point, in prior standard deviations
     )
     field_cosines: list[float] = field(default_factory=list)
+    field_steps: float = 0.0  # per gradient with respect to initial fields alone
 
     @property
     def runs_per_gradient(self) -> float:

@@ -26,6 +26,7 @@ class Row:
     setup_runs: float
     setup_distance: float | None
     field_cosines: tuple[float, ...]
+    field_runs: float = 0.0  # forward runs per gradient with respect to initial fields alone
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Row:
@@ -83,6 +84,7 @@ def _row(group: list[Cell], truth: np.ndarray) -> Row:
         float(np.mean([cell.setup_runs for cell in group])),
         min(distances, default=None),
         tuple(cosine for cell in group for cosine in cell.field_cosines),
+        float(np.mean([cell.field_steps / cell.window for cell in group])),
     )
 
 
@@ -110,6 +112,7 @@ def figures(cells: Iterable[Cell]) -> dict[str, float]:
             found[f"{prefix}.field.cosine"], found[f"{prefix}.field.cosine_least"], _ = spread(
                 row.field_cosines
             )
+            found[f"{prefix}.field.cost_runs"] = row.field_runs
     return found
 
 

@@ -58,11 +58,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A gradient [P] in scaled coordinates and the steps of the real model that it took, set-up included."""
+    """A gradient [P] in scaled coordinates and the steps of the real model that it took, set-up included.
+
+    `field_steps` is what the gradient with respect to initial fields alone would have taken.
+    """
 
     gradient: np.ndarray
     steps: float
     field: Field | None = None
+    field_steps: float = 0.0
 
 
 class Prepared(Protocol):

@@ -94,6 +94,7 @@ def _measured(recipe: str, problem: Problem, estimator: Estimator, seed: int) ->
         setup_steps=setup,
         setup_distance=_clearance(problem, prepared, estimator.name),
         field_cosines=list(_field_cosines(problem, estimates)),
+        field_steps=float(np.mean([estimate.field_steps for estimate in estimates])),
     )
 
 

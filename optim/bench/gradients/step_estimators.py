@@ -8,6 +8,7 @@ import numpy as np
 
 from optim.bench.gradients.problem import Estimate, Problem, StepProblem
 from optim.gradients.linearisation import FlowKind, ForcingKind, RecordedRun, linearise
+from optim.gradients.probes import OneStepProbes
 from optim.gradients.trajectory_adjoint import gradient
 
 
@@ -61,4 +62,6 @@ class PreparedSteps:
         parameters = np.array([float(found.parameters[name]) for name in problem.names])
         scale = problem.scale or {}
         field = {name: value * scale.get(name, 1.0) for name, value in found.initial.items()}
-        return Estimate(parameters * problem.slopes(x), float(model.steps_spent - before), field)
+        steps = float(model.steps_spent - before)
+        probed = self.forcing.steps_per_run(run) if isinstance(self.forcing, OneStepProbes) else 0
+        return Estimate(parameters * problem.slopes(x), steps, field, steps - probed)
