@@ -144,11 +144,21 @@ def test_an_ensemble_of_single_steps_finds_the_gradient_by_the_initial_temperatu
     # the mixed layer's share is in the weights of temperature; curvature and kinks as in the gradient's own test
     assert change / 2e-6 == pytest.approx(np.vdot(exact, bump), rel=1e-4)
 
-    found = {
-        name: cosine(StepEstimator(name).prepare(problem, 0).at(x).field["temp"].ravel(), exact.ravel())
-        for name in ("static_probes", "pooled_ensemble_10")
+    names = ("static_probes", "pooled_ensemble_10", "fitted_ensemble")
+    prepared = {name: StepEstimator(name).prepare(problem, 0) for name in names}
+    estimates = {name: made.at(x) for name, made in prepared.items()}
+    cosines = {
+        name: cosine(made.field["temp"].ravel(), exact.ravel())
+        for name, made in estimates.items()
+        if made.field
     }
-    assert found["pooled_ensemble_10"] > 0.999 > found["static_probes"], found
+    assert cosines["pooled_ensemble_10"] > 0.999 > cosines["static_probes"], cosines
+    assert cosines["fitted_ensemble"] > cosines["static_probes"], cosines
+    # the set-up, a run of 20 steps and ten members at each, is paid for once; then the run and probes at two places
+    assert prepared["fitted_ensemble"].setup_steps == 20 + 20 * 10
+    steps_of_each = [estimates["fitted_ensemble"].steps, prepared["fitted_ensemble"].at(x).steps]
+    assert steps_of_each == [220 + STEPS + 2 * 2, STEPS + 2 * 2]
+    assert estimates["fitted_ensemble"].field_steps == STEPS
 
 
 def test_forward_and_reverse_mode_are_transposes(model: Any, spun_up: dict[str, Any]) -> None:

@@ -34,10 +34,11 @@ class StepEstimator:
         assert steps is not None
         before = steps.model.steps_spent
         flow, forcing = steps.linearisations[self.name](seed)
-        return PreparedSteps(steps, problem.steps, flow, forcing, float(steps.model.steps_spent - before))
+        spent = float(steps.model.steps_spent - before)
+        return PreparedSteps(steps, problem.steps, flow, forcing, spent, spent)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PreparedSteps:
     """A linearisation that is ready for recorded runs."""
 
@@ -46,6 +47,7 @@ class PreparedSteps:
     flow: FlowKind
     forcing: ForcingKind
     setup_steps: float
+    owed: float  # of the set-up, by the first gradient
 
     @property
     def setup_points(self) -> np.ndarray:
@@ -64,4 +66,5 @@ class PreparedSteps:
         field = {name: value * scale.get(name, 1.0) for name, value in found.initial.items()}
         steps = float(model.steps_spent - before)
         probed = self.forcing.steps_per_run(run) if isinstance(self.forcing, OneStepProbes) else 0
-        return Estimate(parameters * problem.slopes(x), steps, field, steps - probed)
+        owed, self.owed = self.owed, 0.0
+        return Estimate(parameters * problem.slopes(x), steps + owed, field, steps - probed)

@@ -14,6 +14,7 @@ HEADINGS = (
     "worst error",
     "cosine",
     "norm ratio",
+    "field",
     "signs",
     "runs",
     "set-up",
@@ -22,7 +23,7 @@ HEADINGS = (
 
 
 def lines(rows: Iterable[Row]) -> list[tuple[str, ...]]:
-    """A line of words per row; of the cosine and the signs the least, of the norm ratio the range."""
+    """A line of words per row; of cosines (scalars, field) and signs the least, of the norm ratio the range."""
     found: list[tuple[str, ...]] = []
     for row in rows:
         ratios = [score.norm_ratio for score in row.scores]
@@ -35,6 +36,7 @@ def lines(rows: Iterable[Row]) -> list[tuple[str, ...]]:
                 f"{row.worst:.2g}",
                 f"{min(score.cosine for score in row.scores):.4f}",
                 f"{min(ratios):.2f} … {max(ratios):.2f}",
+                f"{min(row.field_cosines):.4f}" if row.field_cosines else "",
                 f"{min(score.sign for score in row.scores):.2f}",
                 f"{row.runs:.3g}",
                 f"{row.setup_runs:.0f}" if row.setup_runs else "",
