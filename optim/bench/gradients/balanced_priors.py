@@ -46,10 +46,10 @@ def adding_sides(blocks: Blocks) -> np.ndarray:
 
     Seen from the prior mean the gradient of a cost of balanced blocks is −G t, G = Σ_b J_bᵀJ_b/|J_b t|², if the
     observed run lies at t: the sides are those for which its smallest component along t is largest, relative to its
-    norm. Of sides that differ by rounding alone (groups of parameters that act on different blocks) the first ones.
+    norm. Where sides are equally good (groups of parameters act on different blocks), low values are chosen.
     """
     size = blocks[0].shape[1]
-    sides = (np.array([1.0, *rest]) for rest in product((1.0, -1.0), repeat=size - 1))
+    sides = (np.array([1.0, *rest]) for rest in product((-1.0, 1.0), repeat=size - 1))
     return max(sides, key=lambda side: round(_smallest_share(blocks, side), _DIGITS))
 
 
