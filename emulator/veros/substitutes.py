@@ -1,6 +1,7 @@
 """Functions put into VEROS's modules in place of its own: the same values, and derivatives that exist.
 
 * sqrt: its derivative at 0 is infinite, and 0 · ∞ is NaN. TKE, EKE and speeds at rest are 0.
+* vertical solves: their derivative is a solve (`tridiagonal`).
 * the time level of the equation of state: static, like all others.
 """
 
@@ -12,15 +13,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from emulator.veros.tridiagonal import with_derivative_of_a_solve
+
 _ROOTS = ("veros.core.tke", "veros.core.eke", "veros.core.friction", "veros.core.density.gsw")
 
 
 def install() -> None:
     """Put them into the imported modules of VEROS, before anything of it is compiled."""
-    from veros.core import thermodynamics
+    from veros.core import thermodynamics, utilities
+    from veros.core.operators import solve_tridiagonal
 
     for name in _ROOTS:
         sys.modules[name].npx = SafeRoots()  # type: ignore[attr-defined]
+    utilities.solve_tridiagonal = with_derivative_of_a_solve(solve_tridiagonal)
     thermodynamics.calc_eq_of_state.static_argnums = [1]
 
 
