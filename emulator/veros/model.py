@@ -19,6 +19,7 @@ from emulator.veros.levels import Levels
 from emulator.veros.prognostic import CLOCK, State, fields_and_clock
 from emulator.veros.step import advance, derive
 from emulator.veros.traced_state import TracedState, traced_state
+from emulator.veros.window_sums import with_window_sums
 
 Params = Mapping[str, Any]
 
@@ -102,7 +103,7 @@ class VerosModel:
             )
             return pull(cotangent)
 
-        return self.compiled(reverse)
+        return self.compiled(with_window_sums(reverse))
 
     def compiled(self, function: Callable) -> Callable:
         """`function` compiled as this model's steps are."""

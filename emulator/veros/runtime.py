@@ -29,11 +29,14 @@ SETTINGS = {
 def ready() -> None:
     """Import VEROS with `SETTINGS` and substitute what has no derivative. Sets JAX to float64, as VEROS does.
 
+    Freed memory stays with this process from now on (`memory`).
     ImportError without VEROS; RuntimeError for another release, or if its core was imported with other settings.
     """
     choose()
+    from emulator.veros.memory import keep_freed_memory
     from emulator.veros.substitutes import install
 
+    keep_freed_memory()
     install()
 
 

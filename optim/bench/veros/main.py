@@ -105,7 +105,11 @@ def _costs(plan: dict[str, Any], here: Point) -> dict[str, Any]:
 
     sweep, steps = GradientSweep(here.model, reference.loss(here.model, "psi")), here.horizons[-1]
     cells = here.cells
-    found = {"cost": cells.get("cost", cost.gradient_over_forward, sweep, here.state, here.params, steps)}
+    found = {
+        "cost": cells.get(
+            "gradient_over_forward", cost.gradient_over_forward, sweep, here.state, here.params, steps
+        )
+    }
     for length in (steps, plan["long"]) if plan["long"] else ():
         found[f"memory_n{length}"] = cells.get(f"memory_n{length}", cost.peak_memory, plan["setup"], length)
     return found
@@ -120,6 +124,7 @@ def figures(cases: dict[str, Any]) -> dict[str, float]:
         found |= _exactness(cases[kind], f"{kind}." if kind.startswith("point") else "")
     if "cost" in cases:
         found["gradient_over_forward"] = cases["cost"]["ratio"]
+        found["gradient_over_forward_median"] = cases["cost"]["median_ratio"]
         found["forward_ms_per_step"] = cases["cost"]["forward_ms_per_step"]
     found |= {f"{name}_gb": case["gigabytes"] for name, case in cases.items() if name.startswith("memory")}
     ratios = [
