@@ -13,7 +13,7 @@
 !> were not there. An error without `stat` stays in the handle: the loop then does not start, the
 !> server is told, and bridge_close ends the job with a non-zero code.
 module bridge_client
-    use bridge_handles, only: bridge_handle, bridge_hook, conclude
+    use bridge_handles, only: bridge_handle, bridge_hook, complete_fields, conclude
     use bridge_kinds, only: error_unit, message_length, real64
     use bridge_link, only: free_block, give_up, largest_of_ranks, link_close, link_open
     use bridge_protocol, only: bridge_diagnostic, bridge_forcing, bridge_parameter, &
@@ -107,8 +107,8 @@ contains
         procedure(bridge_hook), optional :: parameters_changed  !! before the step after a set
         procedure(bridge_hook), optional :: after_restore       !! state and step are rewound
         procedure(bridge_hook), optional :: before_first_step   !! once, before anything is asked
-        procedure(bridge_hook), optional :: fields_written      !! as parameters_changed, when
-        !! arrays were set: their inner cells are new, their halos are not
+        procedure(bridge_hook), optional :: fields_written      !! before a step or a snapshot
+        !! after arrays were set: their inner cells are new, their halos are not
         if (present(parameters_changed)) bridge%parameters_changed => parameters_changed
         if (present(after_restore)) bridge%after_restore => after_restore
         if (present(before_first_step)) bridge%before_first_step => before_first_step
@@ -176,7 +176,7 @@ contains
     !> Let the model digest what was set since the last step.
     subroutine run_due_hooks(bridge)
         type(bridge_handle), intent(inout) :: bridge
-        if (bridge%new_fields .and. associated(bridge%fields_written)) call bridge%fields_written()
+        call complete_fields(bridge)
         if (bridge%new_parameters .and. associated(bridge%parameters_changed)) then
             call bridge%parameters_changed()
         end if

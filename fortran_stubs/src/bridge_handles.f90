@@ -8,7 +8,7 @@ module bridge_handles
     implicit none
     private
 
-    public :: bridge_handle, bridge_hook, coupling_plan, field_list, conclude
+    public :: bridge_handle, bridge_hook, coupling_plan, field_list, complete_fields, conclude
 
     abstract interface
         !> Something of the model's own to do at a certain moment.
@@ -62,6 +62,15 @@ module bridge_handles
     end type bridge_handle
 
 contains
+
+    !> Let the model complete arrays that were set since: halos, and what goes with them. A snapshot
+    !> that is taken before the next step holds them complete, for it may be restored at any time.
+    subroutine complete_fields(bridge)
+        type(bridge_handle), intent(inout) :: bridge
+        if (.not. (bridge%new_fields .and. associated(bridge%fields_written))) return
+        call bridge%fields_written()
+        bridge%new_fields = .false.
+    end subroutine complete_fields
 
     !> End of a public routine: return `message` through stat and errmsg, or leave it in the handle.
     subroutine conclude(bridge, message, stat, errmsg)

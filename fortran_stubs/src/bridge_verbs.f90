@@ -5,7 +5,7 @@ module bridge_verbs
     use bridge_description, only: description_of
     use bridge_exchange, only: can_be_narrow, check_number, check_values, discard_values, &
         receive_entry, send_entry, share_entry
-    use bridge_handles, only: bridge_handle
+    use bridge_handles, only: bridge_handle, complete_fields
     use bridge_kinds, only: int32, int64, message_length
     use bridge_link, only: finish, give_up, receive_header, receive_text, send_header, send_text, &
         share_memory, start_receive
@@ -44,8 +44,11 @@ contains
             call start_run(bridge, request, step)
         case (verb_snapshot)
             message = bridge%no_snapshots
-            if (message == "") call take_snapshot(bridge%slots, int(request%argument), &
-                bridge%names, int(step, int64), message)
+            if (message == "") then
+                call complete_fields(bridge)
+                call take_snapshot(bridge%slots, int(request%argument), bridge%names, &
+                    int(step, int64), message)
+            end if
             call answer(bridge, request, message, step, with_hash=.true.)
         case (verb_restore)
             call restore(bridge, request, step)

@@ -62,3 +62,38 @@ def test_a_state_that_was_set_and_remembered_comes_back_with_its_halos(found: di
         for name in ("thetao", "uo", "zos"):
             assert np.array_equal(results[f"{name} again"], results[f"{name} first"]), name
             assert not np.array_equal(results[f"{name} forced"], results[f"{name} first"]), name
+
+
+REMEMBERED = """
+import sys
+from pathlib import Path
+import numpy as np
+from bridge import Recording
+from bridge.session import Session
+
+record = Recording(("zos", "ub", "vb"), 1)
+with Session.over_mpi(timeout=60) as session:
+    start = session.snapshot()
+    grid = session.describe().grid
+    noise = np.random.default_rng(3).normal(0.0, 0.01, (grid.ny, grid.nx))
+    out = {}
+    for name in ("directly", "by a snapshot"):
+        session.restore(start)
+        session.set({"ub": noise})  # whose halo the height feels before it is exchanged
+        if name == "by a snapshot":
+            disturbed = session.snapshot()
+            session.run({}, start, 2, record)
+            session.restore(disturbed)
+        out |= {f"{n} {name}": v for n, v in session.advance(2, record).fields.items()}
+np.savez(Path(sys.argv[1]) / "out.npz", **out)
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_a_snapshot_of_what_was_set_is_complete_in_a_model_with_hooks(jobs, ranks: int) -> None:
+    ended = jobs.run(REMEMBERED, ranks)
+    assert ended.code == 0, ended.output
+    found = np.load(jobs.directory / "out.npz")
+    for name in ("zos", "ub", "vb"):
+        assert np.array_equal(found[f"{name} by a snapshot"], found[f"{name} directly"]), name
+        assert np.ptp(found[f"{name} directly"]) > 0.0, name

@@ -127,6 +127,34 @@ def state(session: Session, settings: dict[str, Any]) -> Found:
     return {}, fields | {f"{name} again": session.get(name) for name in FIELDS}
 
 
+def remember(session: Session, settings: dict[str, Any]) -> Found:
+    """Two steps from a state that was set: at once, with a snapshot before them, and back from that snapshot."""
+    start, record = session.snapshot(), Recording(FIELDS, 1)
+    sea = session.describe().grid.tmask
+    noise = np.random.default_rng(3).normal(0.0, 0.1, sea.shape) * sea
+    inner = noise * (session.get("uo") != 0.0)
+    changed = {
+        "thetao": session.get("thetao") + noise,
+        "uo": session.get("uo") + 0.1 * inner,
+        "zos": session.get("zos") + 0.01 * noise[0],
+    }
+    arrays: dict[str, np.ndarray] = {}
+
+    def note(label: str) -> None:
+        arrays.update({f"{n} {label}": v for n, v in session.advance(2, record).fields.items()})
+
+    session.set(changed)
+    note("directly")
+    session.restore(start)
+    session.set(changed)
+    disturbed = session.snapshot()
+    note("with a snapshot")
+    session.run({}, start, 2, record)
+    session.restore(disturbed)
+    note("by a snapshot")
+    return {}, arrays
+
+
 def coupling(session: Session, settings: dict[str, Any]) -> Found:
     """Runs with and without a closure that corrects the temperature; fields as float32 and with a halo of 1."""
     start, steps = session.snapshot(), settings["steps"]

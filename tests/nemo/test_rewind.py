@@ -61,6 +61,17 @@ def test_state_is_read_and_written(nemo, tmp_path: Path, ranks: int) -> None:
         assert np.array_equal(found[name], found[name.removesuffix(" again")]), name
 
 
+def test_what_was_set_comes_back_from_a_snapshot_as_if_it_were_stepped_at_once(
+    nemo, tmp_path: Path, ranks: int
+) -> None:
+    """Halos, vertical means and thicknesses go with what is set, also into a snapshot before the next step."""
+    found = nemo.drive(tmp_path, "remember", ranks=ranks)
+    for name in ("thetao", "uo", "zos"):
+        assert np.ptp(found[f"{name} directly"]) > 0.0, name
+        assert np.array_equal(found[f"{name} with a snapshot"], found[f"{name} directly"]), name
+        assert np.array_equal(found[f"{name} by a snapshot"], found[f"{name} directly"]), name
+
+
 def test_rewind_over_records_of_a_forcing_file(
     nemo, climatology, restoring, tmp_path: Path, ranks: int
 ) -> None:
