@@ -30,7 +30,10 @@ _MEANINGS = {
     "qtot": ("W m-2", "surface_downward_heat_flux_in_sea_water"),
     "qsr": ("W m-2", "net_downward_shortwave_flux_at_sea_water_surface"),
     "emp": ("kg m-2 s-1", "water_flux_out_of_sea_water"),
-    "sst": ("degC", "sea_surface_conservative_temperature"),
+    "sst": (
+        "degC",
+        "sea_surface_temperature",
+    ),  # NEMO restores potential temperature, whatever its equation of state
     "sss": ("g kg-1", "sea_surface_absolute_salinity"),
     "ice_cover": ("1", "sea_ice_area_fraction"),
     "ahmt_3d": ("m2 s-1", "ocean_momentum_xy_laplacian_diffusivity"),
