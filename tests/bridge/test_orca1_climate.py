@@ -12,7 +12,9 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.models.nemo.orca1 import climate, files, fluxes
 from bridge.models.nemo.orca1.atlas import Atlas, to_depths
+from bridge.models.nemo.orca1.levels import reference_levels
 from bridge.models.nemo.orca1.mesh import Mesh, block_means, read_eorca1
+from bridge.models.nemo.orca1.observations import mixed_layer_depth, steric_height
 from bridge.models.nemo.orca1.sources import Sources
 from bridge.models.nemo.orca1.sphere import latitude, longitude, points
 
@@ -144,3 +146,33 @@ def test_the_namelist_has_our_settings_and_the_last_word_is_the_callers() -> Non
     assert settings["namdyn_spg"]["nn_bt_flt"] == 3
     assert "nn_bt_flt" not in files.namelist("4.2", 1)["namdyn_spg"]
     assert settings["namsbc_flx"]["sn_qtot"] == ["forcing", -1, "qtot", True, True, "yearly", "", "", ""]
+
+
+def test_the_mixed_layer_ends_where_it_is_a_fifth_of_a_degree_colder_than_at_ten_metres() -> None:
+    depths = np.array([5.0, 15.0, 25.0, 35.0, 45.0])
+    columns = np.array(
+        [[20.0, 20.0, 20.0, 19.0, 10.0], [20.0, 20.0, 20.0, 20.0, 0.0], [20.0, 18.0, 17.0, 16.0, 0.0]]
+    )
+    temperature = columns.T[:, None, :]  # [k, 1, columns]
+    last = np.array([[5, 4, 4]])
+    found = mixed_layer_depth(temperature, depths, last)
+    # 25 m + 10 m × 0.2 K/1 K; nothing colder: the lowest wet level; 19 °C at 10 m, 18.8 °C 6 m below 5 m
+    np.testing.assert_allclose(found, [[27.0, 35.0, 11.0]])
+    assert mixed_layer_depth(temperature, depths, np.zeros((1, 3), dtype=int)).max() == 0.0
+
+
+def test_steric_height_rises_with_warmth_and_is_left_out_where_it_is_shallow(mesh: Mesh) -> None:
+    depths = np.array([0.0, 500.0, 1000.0, 2000.0, 4000.0])
+    salinity = _atlas(lambda lon, lat: 35.0 + 0.0 * lon * lat, depths.size)
+    levels = reference_levels(31)
+    bottom = SimpleNamespace(depth=np.where(mesh.places["t"][0] > 0, 4000.0, 1000.0))
+    domain: Any = SimpleNamespace(mesh=mesh, levels=levels, bottom=bottom)
+    heights = {}
+    for warm in (5.0, 10.0):
+        temperature = _atlas(lambda lon, lat, t=warm: t + 0.0 * lon * lat, depths.size)
+        heights[warm] = steric_height(domain, SimpleNamespace(annual=(depths, temperature, salinity)))  # type: ignore[arg-type]
+    shallow = mesh.places["t"][0] <= 0
+    assert (heights[5.0][shallow] == 0.0).all()
+    rise = heights[10.0][~shallow] - heights[5.0][~shallow]
+    # thermal expansion of 1.3e-4 to 2.2e-4 K-1 over 5 K and 2000 m
+    assert 1.2 < rise.min() <= rise.max() < 2.3

@@ -12,6 +12,7 @@ from bridge.models.nemo.orca1 import domain_cfg, files
 from bridge.models.nemo.orca1.bottom import bottom, neighbours
 from bridge.models.nemo.orca1.levels import reference_levels
 from bridge.models.nemo.orca1.mesh import block_means, read_eorca1
+from bridge.models.nemo.orca1.observations import write_observations
 from bridge.models.nemo.orca1.relief import cell_depths
 from bridge.models.nemo.orca1.sources import PROVENANCE, Sources
 
@@ -42,7 +43,7 @@ def build(
     sources: Sources | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> domain_cfg.Domain:
-    """Write domain_cfg.nc, initial_state.nc, forcing.nc, eddy_viscosity_3D.nc and namelist_cfg into `folder`."""
+    """Write what NEMO reads, namelist_cfg and observations.nc into `folder`."""
     if version not in VERSIONS:
         raise ConfigurationError(f"expected a NEMO version of {', '.join(VERSIONS)}, got {version!r}")
     sources = sources or Sources()
@@ -57,6 +58,8 @@ def build(
     domain_cfg.write(folder / "domain_cfg.nc", domain, {**PROVENANCE, **title}, version)
     progress("initial state, forcing, viscosity")
     files.write_inputs(folder, domain, sources, version)
+    progress("climatologies to compare with")
+    write_observations(folder / "observations.nc", domain, sources)
     step = min(_TIME_STEP * coarsen, _LONGEST)
     steps = round(10 * 86400 / step)
     settings = files.namelist(version, steps, {"namdom": {"rn_dt": step}})

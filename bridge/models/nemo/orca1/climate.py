@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gsw
@@ -25,13 +26,19 @@ class Climate:
     salinity: np.ndarray
 
 
-def initial_state(mesh: Mesh, depths: np.ndarray, sources: Sources, month: int = 0) -> Climate:
-    """The annual mean at `depths` [k] m and, above 1000 m, the departure of `month` (0 is January) from it."""
+def initial_state(mesh: Mesh, depths: np.ndarray, sources: Sources) -> Climate:
+    """January at `depths` [k] m."""
+    return next(months(mesh, depths, sources))
+
+
+def months(mesh: Mesh, depths: np.ndarray, sources: Sources) -> Iterator[Climate]:
+    """January to December: the annual mean at `depths` [k] m and, above 1000 m, the departure of the month from it."""
     levels, temperature, salinity = sources.annual
     in_situ = to_depths(temperature.filled()[0].at(mesh.t), levels, depths)
-    in_situ += departure(mesh, depths, sources, month)
     practical = np.clip(to_depths(salinity.filled()[0].at(mesh.t), levels, depths), _FRESHEST, _SALTIEST)
-    return teos10(mesh, depths, np.maximum(in_situ, freezing(practical)), practical)
+    for month in range(12):
+        monthly = in_situ + departure(mesh, depths, sources, month)
+        yield teos10(mesh, depths, np.maximum(monthly, freezing(practical)), practical)
 
 
 def departure(mesh: Mesh, depths: np.ndarray, sources: Sources, month: int) -> np.ndarray:
