@@ -141,7 +141,7 @@ def test_spin_up_of_a_relaunched_model_is_refused(write, changes: dict[str, str]
         checked_settings(write(WINDOW="spinup_days = 2", **changes))
 
 
-@pytest.mark.parametrize("name", ["twin.toml", "map.toml"])
+@pytest.mark.parametrize("name", ["twin.toml", "map.toml", "map_and_numbers.toml"])
 def test_bounds_of_the_examples_are_plausible(name: str) -> None:
     for control in read(EXAMPLES / name).controls.controls:
         known = parameter(control.name)
