@@ -5,32 +5,18 @@ from __future__ import annotations
 import gsw
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
-from scipy.spatial import cKDTree
 from topography import Grid
+
+from bridge.models.nemo.orca1.atlas import Atlas
 
 FREEZING, WARMEST = -1.9, 33.0  # degC; the monthly atlas has a few values outside (-3 ... 34)
 SEASON_FULL, SEASON_NONE = 200.0, 350.0  # m; the month's departure fades between these depths
 
 
-def unit_vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """Points of a longitude-latitude grid (degrees) as unit vectors [y, x, 3]."""
-    lam, phi = np.meshgrid(np.deg2rad(lon), np.deg2rad(lat))
-    return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
-
-
 def fill(field: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Replace NaN by the nearest value on the sphere; also the distance to it (degrees). Both [y, x]."""
-    missing = ~np.isfinite(field)
-    distance = np.zeros(field.shape)
-    filled = field.astype(float).copy()
-    if missing.all():
-        raise ValueError("nothing to fill from: the field has no finite value")
-    if missing.any():
-        points = unit_vectors(lon, lat)
-        chord, nearest = cKDTree(points[~missing]).query(points[missing])
-        filled[missing] = field[~missing][nearest]
-        distance[missing] = np.rad2deg(2 * np.arcsin(np.clip(chord / 2, 0, 1)))
-    return filled, distance
+    filled, distance = Atlas(np.asarray(field, dtype=float), lat, lon).filled()
+    return filled.values, distance
 
 
 def samples(field: np.ndarray, lon: np.ndarray, lat: np.ndarray, grid: Grid) -> np.ndarray:
@@ -52,15 +38,6 @@ def samples(field: np.ndarray, lon: np.ndarray, lat: np.ndarray, grid: Grid) -> 
 def regrid(field: np.ndarray, lon: np.ndarray, lat: np.ndarray, grid: Grid) -> np.ndarray:
     """Fill, then mean over each cell [y, x]."""
     return samples(fill(field, lon, lat)[0], lon, lat, grid).mean(0)
-
-
-def to_levels(field: np.ndarray, source_depth: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Linear interpolation in depth, constant beyond the ends: [z source, ...] to [z, ...]."""
-    z = np.clip(depth, source_depth[0], source_depth[-1])
-    above = np.clip(np.searchsorted(source_depth, z, side="right") - 1, 0, source_depth.size - 2)
-    weight = (z - source_depth[above]) / np.diff(source_depth)[above]
-    weight = weight.reshape((-1,) + (1,) * (field.ndim - 1))
-    return (1 - weight) * field[above] + weight * field[above + 1]
 
 
 def potential_temperature(

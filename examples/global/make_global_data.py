@@ -21,6 +21,8 @@ import topography
 import xarray as xr
 from topography import Grid
 
+from bridge.models.nemo.orca1.atlas import to_depths
+
 HERE = Path(__file__).parent
 DATASETS = Path("/usr/share/ferret-vis/data")
 UPPER_OCEAN = 350.0  # m, the monthly climatology covers the levels centred above this depth
@@ -47,11 +49,11 @@ def annual_climatology(levitus: xr.Dataset, grid: Grid, depth: np.ndarray) -> di
     salt_mean = np.stack([climatology.samples(level, lon, lat, grid).mean(0) for level in filled["SALT"]])
     spread = np.stack([s.var(0) for s in theta_samples])
     return {
-        "theta": climatology.to_levels(theta_mean, source_depth, depth),
-        "salt": climatology.to_levels(salt_mean, source_depth, depth),
+        "theta": to_depths(theta_mean, source_depth, depth),
+        "salt": to_depths(salt_mean, source_depth, depth),
         "sst": theta_mean[0],
         "sss": salt_mean[0],
-        "variance_in_cell": climatology.to_levels(spread, source_depth, depth),
+        "variance_in_cell": to_depths(spread, source_depth, depth),
     }
 
 
@@ -64,7 +66,7 @@ def monthly_atlas(
     theta, surface_theta = [], []
     for month in atlas.TEMP.values[:, used]:
         level = np.stack([climatology.regrid(field, lon, lat, grid) for field in month])
-        on_levels = climatology.to_levels(level, source_depth[used], depth)
+        on_levels = to_depths(level, source_depth[used], depth)
         theta.append(climatology.potential_temperature(on_levels, salt, depth, grid.lon, grid.lat))
         surface_theta.append(level[0])
     return np.stack(theta), np.stack(surface_theta)

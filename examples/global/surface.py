@@ -7,14 +7,10 @@ import xarray as xr
 from climatology import fill, regrid, samples
 from topography import Grid
 
+from bridge.models.nemo.orca1.fluxes import daily_insolation, drag_coefficient
+
 AIR_DENSITY = 1.22  # kg m-3
-SOLAR_CONSTANT = 1365.0  # W m-2
 POLAR_FADING = 8.0  # degrees; how fast heat fluxes fade away from the last observation
-
-
-def drag_coefficient(wind: np.ndarray) -> np.ndarray:
-    """Neutral drag coefficient of Large and Pond (1981), wind speed in m s-1."""
-    return np.where(wind < 11.0, 1.2e-3, (0.49 + 0.065 * wind) * 1e-3)
 
 
 def wind_stress(coads: xr.Dataset, navy: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -35,17 +31,6 @@ def wind_stress(coads: xr.Dataset, navy: xr.Dataset, grid: Grid) -> tuple[np.nda
         stress.append((factor * u, factor * v))
     eastward, northward = zip(*stress, strict=True)
     return np.stack(eastward), np.stack(northward)
-
-
-def daily_insolation(lat: np.ndarray, month: int) -> np.ndarray:
-    """Daily mean insolation at the top of the atmosphere in the middle of month 0 ... 11 (W m-2)."""
-    phase = 2 * np.pi * (month + 0.5) / 12
-    declination = np.deg2rad(-23.45) * np.cos(phase + 2 * np.pi * 10 / 365)
-    distance = 1 + 0.033 * np.cos(phase)
-    phi = np.deg2rad(np.clip(lat, -89.9, 89.9))
-    hour = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1, 1))
-    sun = hour * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(hour)
-    return np.maximum(SOLAR_CONSTANT / np.pi * distance * sun, 0.0)
 
 
 def heat_fluxes(budget: xr.Dataset, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

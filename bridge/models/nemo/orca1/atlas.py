@@ -54,10 +54,11 @@ class Atlas:
 
 
 def to_depths(field: np.ndarray, source: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """[k, j, i] at `depth` [k], linear between the depths `source` [s] of `field` [s, j, i], constant beyond them."""
+    """[k, …] at `depth` [k], linear between the depths `source` [s] of `field` [s, …], constant beyond them."""
     inside = np.clip(depth, source[0], source[-1])
     above = np.clip(np.searchsorted(source, inside, side="right") - 1, 0, source.size - 2)
-    below = ((inside - source[above]) / np.diff(source)[above])[:, None, None]
+    below = (inside - source[above]) / np.diff(source)[above]
+    below = below.reshape(-1, *[1] * (field.ndim - 1))
     return (1.0 - below) * field[above] + below * field[above + 1]
 
 
