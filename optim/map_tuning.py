@@ -131,7 +131,7 @@ class _Parts:
         history = [*before.history, *(_continued(trial, before, runs) for trial in part.history)]
         if part.evaluation is None:  # not even a gradient fits: what was best before stays best
             best = start or before.evaluation
-            part = replace(part, evaluation=best, x=x if best is None else best.x)
+            part = replace(part, evaluation=best, x=x if best is None else best.x, state=None)
         if part.history == () and start is not None:
             history.append(
                 iteration(len(history), self.estimator.forward, start, start.value, True, self.runs)

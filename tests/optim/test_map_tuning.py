@@ -78,6 +78,8 @@ def test_budget_ends_it_in_any_part_with_the_best_so_far(budget: int) -> None:
     assert found.ending is Ending.BUDGET_SPENT and forward.runs == found.runs <= budget
     assert found.value == min(trial.value for trial in found.history)
     assert found.evaluation is not None and np.array_equal(found.x, found.evaluation.x)
+    if found.evaluation.tangent is not None and found.state is not None:  # as the report does for its spreads
+        assert np.all(np.isfinite(GAUSS_NEWTON.corrected(found.state.memory)))
 
 
 def test_a_resumed_tuning_leaps_again_without_a_run(tmp_path: Path) -> None:
