@@ -15,6 +15,7 @@ import numpy as np
 from optim.bench.gradients.figures import Row
 
 _MARKS = "osD^vP*X<>phd"
+_TICKS = (1, 2, 5, 10, 20, 50, 100)  # forward runs per gradient
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,33 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     from matplotlib.figure import Figure
 
     lines = list(_lines(rows))
-    columns = max(len({row.window for row in shown}) for _, shown in lines)
+    windows = {case: sorted({row.window for row in rows if row.case == case}) for case in _cases(rows)}
+    columns = max(len(found) for found in windows.values())
     styles = _styles(rows)
-    figure = Figure(figsize=(1.2 + 2.0 * columns, 1.1 + 2.3 * len(lines)), layout="constrained")
+    figure = Figure(figsize=(1.2 + 2.0 * columns, 1.3 + 2.2 * len(lines)), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(lines), columns, squeeze=False, sharey="row")
+    panels = figure.subplots(len(lines), columns, squeeze=False, sharex=True, sharey="row")
     for line, (quantity, shown) in zip(panels, lines, strict=True):
-        windows = sorted({row.window for row in shown})
-        for panel, window in zip(line, windows, strict=False):
+        case = shown[0].case
+        for panel, window in zip(line, windows[case], strict=False):
             _panel(panel, [row for row in shown if row.window == window], quantity, styles)
-            panel.set_title(f"{shown[0].case.replace('_', ' ')}, n = {window}", fontsize=8)
-        for panel in line[len(windows) :]:
+            panel.set_title(f"{case.replace('_', ' ')}, n = {window}", fontsize=8)
+        for panel in line[len(windows[case]) :]:
             panel.set_visible(False)
         line[0].set_ylabel(quantity.label, fontsize=8)
-    figure.supxlabel("forward runs per gradient, once set up", fontsize=8)
+    for panel in panels[-1]:
+        panel.set_xlabel("forward runs per gradient", fontsize=8)
     _legend(figure, styles)
     figure.savefig(path, dpi=200)
 
 
+def _cases(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.case for row in rows))
+
+
 def _lines(rows: Sequence[Row]) -> Iterator[tuple[_Quantity, list[Row]]]:
     """What the rows of panels show."""
-    for case in dict.fromkeys(row.case for row in rows):
+    for case in _cases(rows):
         own = [row for row in rows if row.case == case]
         yield _SCALARS, own
         fields = [row for row in own if row.field_cosines]
@@ -94,6 +101,8 @@ def _panel(
     panel: Any, rows: Sequence[Row], quantity: _Quantity, styles: Mapping[str, tuple[str, Any]]
 ) -> None:
     """Median and worst error against cost."""
+    from matplotlib.ticker import NullLocator
+
     for row in rows:
         mark, colour = styles[row.estimator]
         errors = np.clip(quantity.errors(row), *quantity.limits)
@@ -105,6 +114,8 @@ def _panel(
     panel.axhline(quantity.target, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
     panel.axhline(quantity.useless, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
     panel.set(xscale="log", yscale="log")
+    panel.set_xticks(_TICKS, [str(runs) for runs in _TICKS])
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.tick_params(labelsize=7)
     panel.grid(True, which="major", linewidth=0.3, color="0.9")
 

@@ -84,12 +84,17 @@ def _surface(probes: int) -> Estimator:
 
 
 def cases(quick: bool) -> dict[str, Callable[[], Case]]:
-    """All of them; `quick` ones have two test points."""
+    """All of them; a quick look has two test points, and no ocean: those take minutes to compile or to spin up."""
     points = 2 if quick else 5
-    return {
-        "toy_ocean": lambda: ToyOcean(points),
+    lorenz: dict[str, Callable[[], Case]] = {
         "lorenz63": lambda: lorenz63(points),
         "lorenz96": lambda: lorenz96(points),
+    }
+    if quick:
+        return lorenz
+    return {
+        "toy_ocean": lambda: ToyOcean(points),
+        **lorenz,
         "veros_acc": lambda: VerosCase("acc", 200, points),
         "veros_world": lambda: VerosCase("world", 60, points, windows=(1, 5, 10, 20)),
     }
