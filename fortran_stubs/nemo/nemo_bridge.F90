@@ -20,7 +20,7 @@ module nemo_bridge
         register_eddy_maps
     use nemo_bridge_grid, only: describe_grid, register_mesh
     use nemo_bridge_parameters, only: note_start, register_parameters
-    use nemo_bridge_prognostic, only: complete_written, forget_written
+    use nemo_bridge_prognostic, only: complete_written, note_restored
 #if NEMO_BRIDGE_VERSION >= 42
     use nemo_bridge_prognostic, only: levels_from_nemo, levels_to_nemo
 #endif
@@ -218,6 +218,6 @@ contains
     !> State, step and date were rewound: forcing files are where they were, so read them anew.
     subroutine note_rewind()
         nemo_bridge_rewound = .true.
-        call forget_written()
+        call note_restored()
     end subroutine note_rewind
 end module nemo_bridge

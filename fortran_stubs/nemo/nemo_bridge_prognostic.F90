@@ -17,7 +17,7 @@ module nemo_bridge_prognostic
     implicit none
     private
 
-    public :: each_prognostic, levels_from_nemo, levels_to_nemo, valid, note_written, forget_written
+    public :: each_prognostic, levels_from_nemo, levels_to_nemo, valid, note_written, note_restored
     public :: complete_written
 
 #include "domzgr_substitute.h90"
@@ -123,13 +123,20 @@ contains
     end subroutine each_thickness
 #endif
 
-    !> The server wrote the field called `name`, or a restore did: `forget_written` tells.
+    !> The server wrote the field called `name`, or a restore did: `note_restored` tells.
     subroutine note_written(name)
         character(*), intent(in) :: name
         if (name == "thetao" .or. name == "so") tracers_written = .true.
         if (name == "uo" .or. name == "vo") currents_written = .true.
         if (name == "zos") height_written = .true.
     end subroutine note_written
+
+    !> A snapshot came back: nothing is as the server wrote it, and the level that is valid is that of
+    !> the restored indices, for what is read or written before the next step.
+    subroutine note_restored()
+        call choose_valid()
+        call forget_written()
+    end subroutine note_restored
 
     subroutine forget_written()
         tracers_written = .false.

@@ -11,7 +11,7 @@ module nemo_bridge_prognostic
     implicit none
     private
 
-    public :: each_prognostic, note_written, forget_written, complete_written
+    public :: each_prognostic, note_written, note_restored, complete_written
 
     !> What the server has written since the last step.
     logical :: tracers_written = .false., currents_written = .false., height_written = .false.
@@ -71,13 +71,18 @@ contains
         call item(v, "r1_hv_n", r1_hv_n, "V", "m-1")
     end subroutine each_thickness
 
-    !> The server wrote the field called `name`, or a restore did: `forget_written` tells.
+    !> The server wrote the field called `name`, or a restore did: `note_restored` tells.
     subroutine note_written(name)
         character(*), intent(in) :: name
         if (name == "thetao" .or. name == "so") tracers_written = .true.
         if (name == "uo" .or. name == "vo") currents_written = .true.
         if (name == "zos") height_written = .true.
     end subroutine note_written
+
+    !> A snapshot came back: nothing is as the server wrote it.
+    subroutine note_restored()
+        call forget_written()
+    end subroutine note_restored
 
     subroutine forget_written()
         tracers_written = .false.

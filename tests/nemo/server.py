@@ -128,7 +128,10 @@ def state(session: Session, settings: dict[str, Any]) -> Found:
 
 
 def remember(session: Session, settings: dict[str, Any]) -> Found:
-    """Two steps from a state that was set: at once, with a snapshot before them, and back from that snapshot."""
+    """Steps from a state that was set: at once, with a snapshot before them, and back from that snapshot.
+
+    After five steps time levels that rotate by two or three have other indices than before.
+    """
     start, record = session.snapshot(), Recording(FIELDS, 1)
     sea = session.describe().grid.tmask
     noise = np.random.default_rng(3).normal(0.0, 0.1, sea.shape) * sea
@@ -141,15 +144,17 @@ def remember(session: Session, settings: dict[str, Any]) -> Found:
     arrays: dict[str, np.ndarray] = {}
 
     def note(label: str) -> None:
-        arrays.update({f"{n} {label}": v for n, v in session.advance(2, record).fields.items()})
+        arrays.update({f"{n} {label}": v for n, v in session.advance(5, record).fields.items()})
 
+    arrays |= {f"{name} at the start": session.get(name) for name in FIELDS}
     session.set(changed)
     note("directly")
     session.restore(start)
+    arrays |= {f"{name} restored": session.get(name) for name in FIELDS}
     session.set(changed)
     disturbed = session.snapshot()
     note("with a snapshot")
-    session.run({}, start, 2, record)
+    session.run({}, start, 5, record)
     session.restore(disturbed)
     note("by a snapshot")
     return {}, arrays

@@ -68,6 +68,7 @@ def test_what_was_set_comes_back_from_a_snapshot_as_if_it_were_stepped_at_once(
     found = nemo.drive(tmp_path, "remember", ranks=ranks)
     for name in ("thetao", "uo", "zos"):
         assert np.ptp(found[f"{name} directly"]) > 0.0, name
+        assert np.array_equal(found[f"{name} restored"], found[f"{name} at the start"]), name
         assert np.array_equal(found[f"{name} with a snapshot"], found[f"{name} directly"]), name
         assert np.array_equal(found[f"{name} by a snapshot"], found[f"{name} directly"]), name
 
