@@ -6,8 +6,7 @@ surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one r
 
 The processes know how uncertain their slopes are. In the `probes` components that this makes most uncertain, relative
 to their size, a perturbed run corrects the surface: the slope is the surface's, plus the difference of the two runs
-less what the surface says of it. So the curvature between the runs does not enter, as in a one-sided difference. A
-correction that is out of all proportion to the uncertainty has met a switch between the two runs, and is left out.
+less what the surface says of it. So the curvature between the runs does not enter, as in a one-sided difference.
 
 The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
 of the response over the distance between runs, not the one at a point.
@@ -29,7 +28,6 @@ from optim.gradients.finite_difference import FiniteDifference
 from optim.gradients.gaussian_process import GaussianProcess, fit
 from optim.settings_check import Count, Index, Positive
 
-_SWITCH = 12.0  # standard errors of the surface beyond which a correction is none of its slope
 _NOTHING = 1e-3  # of a gradient's norm: what is smaller than that is not worth a run
 
 
@@ -112,19 +110,24 @@ class ResponseSurface:
     def _probed(self, x: np.ndarray, surface: Surface) -> np.ndarray:
         """The surface's Jacobian [m, P], columns of the least certain components corrected by perturbed runs."""
         jacobian = surface.jacobian(x)
-        if not self.probes:
-            return jacobian
-        misfit = np.asarray(self.forward.observe(x).misfit)
-        errors = surface.gradient_error(x, misfit)
         differences, directions = FiniteDifference(self.forward, self.step), np.eye(len(x))
-        for number in _least_certain(jacobian.T @ misfit, errors)[: self.probes]:
+        for number in self._uncertain(x, surface, jacobian):
             direction = directions[number]
             first, second = differences.ends(x, direction)
             predicted = surface.change(first, second) / float((second - first) @ direction)
-            correction = differences.column(x, direction) - predicted
-            if abs(float(correction @ misfit)) <= _SWITCH * errors[number]:
-                jacobian[:, number] += correction
+            jacobian[:, number] += differences.column(x, direction) - predicted
         return jacobian
+
+    def _uncertain(self, x: np.ndarray, surface: Surface, jacobian: np.ndarray) -> np.ndarray:
+        """Numbers of the components to probe: largest error relative to their size, `_NOTHING` of the norm at least."""
+        if not self.probes:
+            return np.zeros(0, int)
+        misfit = np.asarray(self.forward.observe(x).misfit)
+        gradient = jacobian.T @ misfit
+        size = np.maximum(np.abs(gradient), _NOTHING * np.linalg.norm(gradient))
+        return np.argsort(-surface.gradient_error(x, misfit) / np.maximum(size, np.finfo(float).tiny))[
+            : self.probes
+        ]
 
     def _surface(self, design: np.ndarray) -> Surface:
         """Make the set-up runs and fit; those that blew up are left out."""
@@ -145,12 +148,6 @@ class ResponseSurface:
             raise ConfigurationError(f"[estimator]: runs = {self.runs}: {error}") from error
         left_out = np.sum([process.left_out**2 for process in fits]) / np.sum(amplitudes**2)
         return Surface(modes, fits, float(np.sqrt(left_out)))
-
-
-def _least_certain(gradient: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Numbers of the components, largest error relative to their size (`_NOTHING` of the norm at least) first."""
-    size = np.maximum(np.abs(gradient), _NOTHING * np.linalg.norm(gradient))
-    return np.argsort(-errors / np.maximum(size, np.finfo(float).tiny))
 
 
 def eofs(values: np.ndarray, neglected: float) -> tuple[np.ndarray, np.ndarray]:

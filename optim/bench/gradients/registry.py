@@ -79,10 +79,7 @@ def _surface(probes: int) -> Estimator:
     if not probes:
         return RunEstimator("response_surface", make, settings, random=True)
     return RunEstimator(
-        "response_surface_probed",
-        make,
-        f"{settings}, {probes} probes by uncertainty, none of switches",
-        random=True,
+        "response_surface_probed", make, f"{settings}, {probes} probes by uncertainty", random=True
     )
 
 
