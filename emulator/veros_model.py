@@ -42,6 +42,10 @@ def veros_model(
     if isinstance(setup, str) and setup not in SETUPS:
         raise ValueError(f"expected one of {', '.join(SETUPS)} or a VerosSetup, got {setup!r}")
     chosen: Any = SETUPS[setup] if isinstance(setup, str) else setup
+    if (setup == "world") != (data is not None):
+        raise ValueError(
+            f'expected `data`, a climatology, for the set-up "world" alone; got {data} for {setup!r}'
+        )
     made = partial(chosen, data) if data else chosen
     return VerosModel(made, parameters, overrides, quick_compile=quick_compile)
 

@@ -63,7 +63,8 @@ class VerosBlackBox:
         self._model = model
         self._state = dict(model.initial_state() if state is None else state)
         self._params = {name: float(value) for name, value in model.params().items()}
-        self._shelf: dict[int, State] = {}
+        self._shelf: dict[int, tuple[str, State]] = {}
+        self._last_slot = -1
         self._diagnostics: dict[str, Callable[[State], Any]] = {
             "mld": jax.jit(lambda state: mixed_layer_depth(model, state))
         }
@@ -109,14 +110,14 @@ class VerosBlackBox:
 
     def snapshot(self) -> Snapshot:
         """Remember the state, bit by bit."""
-        slot = max(self._shelf, default=-1) + 1
-        self._shelf[slot] = dict(self._state)
         kept = {name: np.asarray(value) for name, value in self._state.items()}
-        return Snapshot(content_hash(kept)[:16], slot, self.step)
+        identity, slot = content_hash(kept)[:16], self._last_slot + 1
+        self._shelf[slot], self._last_slot = (identity, dict(self._state)), slot
+        return Snapshot(identity, slot, self.step)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring a remembered state back, its step number with it."""
-        self._state = dict(self._shelf[self._slot(snapshot)])
+        self._state = dict(self._shelf[self._slot(snapshot)][1])
 
     def drop(self, snapshot: Snapshot) -> None:
         """Forget a snapshot."""
@@ -163,8 +164,12 @@ class VerosBlackBox:
         return bool(np.all(np.isfinite(self._state["temp"])) and np.all(np.isfinite(self._state["psi"])))
 
     def _slot(self, snapshot: Snapshot) -> int:
-        if snapshot.slot not in self._shelf:
-            raise ValueError(f"expected a snapshot that this model remembers, got slot {snapshot.slot}")
+        identity, _ = self._shelf.get(snapshot.slot, ("", {}))  # type: ignore[arg-type]
+        if not identity or identity != snapshot.id:
+            raise ValueError(
+                f"expected a snapshot that this model remembers, got slot {snapshot.slot} of step {snapshot.step}: "
+                "dropped, or of another model"
+            )
         return int(snapshot.slot)  # type: ignore[arg-type]
 
     def _parameter(self, name: str) -> str:

@@ -53,6 +53,7 @@ class GradientSweep:
 
     def value(self, state: State, params: Params, data: Sequence[Any], every: int = 1) -> float:
         """J for records `every`, 2 `every`, … steps from `state`, one for each of `data`."""
+        _require_records(len(data), every)
         total = 0.0
         for datum in data:
             for _ in range(every):
@@ -64,6 +65,7 @@ class GradientSweep:
         self, state: State, params: Params, data: Sequence[Any], every: int = 1
     ) -> Gradient:
         """J and its gradient."""
+        _require_records(len(data), every)
         steps = every * len(data)
         value, cotangent = 0.0, jax.tree.map(jnp.zeros_like, fields_and_clock(state)[0])
         slopes = jax.tree.map(jnp.zeros_like, dict(params))
@@ -94,6 +96,13 @@ class GradientSweep:
             while len(kept) > 1:
                 after = kept.pop()
                 yield first + len(kept), kept[-1], after
+
+
+def _require_records(records: int, every: int) -> None:
+    if records < 1 or every < 1:
+        raise ValueError(
+            f"expected at least one record, a step or more apart, got {records} every {every} steps"
+        )
 
 
 def _value_and_slope(term: Term) -> Callable:

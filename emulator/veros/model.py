@@ -71,11 +71,7 @@ class VerosModel:
 
     def params(self, **values: float) -> dict[str, jax.Array]:
         """The parameters as the set-up has them, some of them replaced by `values`."""
-        unknown = sorted(set(values) - set(self.parameters))
-        if unknown:
-            raise ValueError(
-                f"expected parameters among {', '.join(self.parameters)}, got {', '.join(unknown)}"
-            )
+        _require_known(values, self.parameters)
         own = {name: float(getattr(self.settings, name)) for name in self.parameters}
         return {name: jnp.asarray(value, dtype=float) for name, value in (own | values).items()}
 
@@ -117,6 +113,7 @@ class VerosModel:
         return {n: x[..., prognostic.NOW] if isinstance(x, Levels) else x for n, x in values.items()}
 
     def _inside(self, state: State, params: Params) -> TracedState:
+        _require_known(params, self.parameters)
         # arguments of stock VEROS's kernels: XLA would turn divisions by constants into products
         base = lax.optimization_barrier(self._base)
         arrays = prognostic.before_a_step(self.fields, base, state)
@@ -139,6 +136,13 @@ def _require_supported(settings: Any) -> None:
         raise ValueError(
             "expected a set-up without IDEMIX (enable_idemix), which has never been differentiated"
         )
+
+
+def _require_known(values: Mapping[str, Any], parameters: Sequence[str]) -> None:
+    unknown = sorted(set(values) - set(parameters))
+    if unknown:
+        own = ", ".join(parameters) or "none: the model was made without"
+        raise ValueError(f"expected parameters among {own}, got {', '.join(unknown)}")
 
 
 def _checked_parameter(settings: Any, name: str) -> str:

@@ -27,6 +27,11 @@ class TangentSweep:
 
     def __init__(self, model: VerosModel, observe: Observe, names: Sequence[str]) -> None:
         self.names = tuple(names)
+        unknown = sorted(set(names) - set(model.parameters))
+        if unknown or len(set(names)) < len(self.names):
+            raise ValueError(
+                f"expected different parameters among {', '.join(model.parameters)}, got {', '.join(self.names)}"
+            )
         self._step = model.compiled_step
         self._observe = model.compiled(observe)
         self._step_columns = model.compiled(_columns_of_step(model.step, self.names))
@@ -52,6 +57,10 @@ class TangentSweep:
             for _ in range(every):
                 state, columns = self._step_columns(state, params, columns)
             seen, slope = self._observe_columns(state, columns)
+            if seen.ndim != 1:
+                raise ValueError(
+                    f"expected a vector to be observed, got an array of shape {seen.shape}: ravel it"
+                )
             rows.append(np.asarray(seen))
             slopes.append(np.asarray(slope).T)
         return np.array(rows), np.array(slopes)

@@ -139,7 +139,7 @@ def _inlined(equation: Any, *inputs: Any) -> list[Any]:
 
 def _pad(equation: Any, array: Any, filling: Any) -> list[WindowSum] | None:
     sides = equation.params["padding_config"]
-    zeros = _known(filling) and float(filling) == 0
+    zeros = _known(filling) and complex(filling) == 0
     if not zeros or any(low < 0 or high < 0 or between for low, high, between in sides):
         return None
     return [_sum_of(array).padded([low for low, _, _ in sides], equation.outvars[0].aval.shape)]
@@ -153,6 +153,10 @@ def _add(equation: Any, left: Any, right: Any) -> list[WindowSum] | None:
 
 def _scatter(equation: Any, array: Any, index: Any, update: Any) -> list[jax.Array] | None:
     numbers = equation.params["dimension_numbers"]
+    if (
+        equation.params["update_jaxpr"] is not None
+    ):  # .at[…].apply: no values, a function of those that are there
+        return None
     if not _known(index) or np.ndim(index) != 1 or numbers.operand_batching_dims:
         return None
     kept = iter(update.shape)

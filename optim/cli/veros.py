@@ -12,7 +12,7 @@ app = typer.Typer(help="Experiments with VEROS as a differentiable model.", no_a
 
 _Json = Annotated[Path | None, typer.Option("--json", help="file for the result")]
 _Setup = Annotated[str, typer.Option(help="name of the set-up")]
-_SpinUp = Annotated[int, typer.Option(help="steps before the experiment")]
+_SpinUp = Annotated[int, typer.Option(min=0, help="steps before the experiment")]
 _Work = Annotated[Path, typer.Option(help="directory for the spun-up state")]
 
 
@@ -28,7 +28,7 @@ def calibrate(
         list[str] | None, typer.Option(help="NAME=VALUE: the truth, if not the set-up's own")
     ] = None,
     observed_field: Annotated[str, typer.Option("--observed", help="psi, temp or mld")] = "psi",
-    steps: Annotated[int, typer.Option(help="length of the window")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="length of the window")] = 20,
     every: Annotated[int, typer.Option(min=1, help="steps between observations")] = 5,
     evaluations: Annotated[
         int, typer.Option(help="values and gradients; a line search begun is finished")
@@ -58,12 +58,18 @@ def calibrate(
     factors, values = _numbers(start), _numbers(true or [])
     if steps % every:
         raise typer.BadParameter(f"expected a window of whole {every} steps, got {steps}")
+    if any(factor <= 0 for factor in factors.values()) or set(factors.values()) == {1.0}:
+        raise typer.BadParameter("expected factors above 0, at least one of them other than 1")
     switches = dict.fromkeys(without or [], False)
-    model = veros_model(setup, tuple(factors), switches)
+    try:
+        model = veros_model(setup, tuple(factors), switches)
+        own = model.params(**values)
+        observe = twin.observation(model, observed_field)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     state = spun_up(
         model, spin_up, Cells(work, {"setup": setup, "switches": switches, "parameters": sorted(factors)})
     )
-    observe, own = twin.observation(model, observed_field), model.params(**values)
     truth = {name: float(own[name]) for name in factors}
     experiment = twin.Twin(truth, factors, steps // every, every, evaluations)
     data = twin.observed(model.compiled_step, jax.jit(observe), state, own, experiment)
@@ -80,7 +86,7 @@ def calibrate(
 @app.command()
 def initial_state(
     kind: Annotated[str, typer.Option(help="factor, noise or blob")] = "noise",
-    steps: Annotated[int, typer.Option(help="steps until temperature is compared")] = 4,
+    steps: Annotated[int, typer.Option(min=1, help="steps until temperature is compared")] = 4,
     evaluations: Annotated[
         int, typer.Option(help="values and gradients; a line search begun is finished")
     ] = 60,
@@ -106,7 +112,10 @@ def _numbers(texts: list[str]) -> dict[str, float]:
     wrong = [text for text, pair in zip(texts, pairs, strict=True) if len(pair) != 2]
     if wrong:
         raise typer.BadParameter(f"expected NAME=NUMBER, got {wrong[0]!r}")
-    return {name: float(value) for name, value in pairs}
+    try:
+        return {name: float(value) for name, value in pairs}
+    except ValueError as error:
+        raise typer.BadParameter(f"expected NAME=NUMBER: {error}") from error
 
 
 def _report(result: dict[str, Any], json_file: Path | None) -> None:

@@ -209,6 +209,35 @@ def test_the_black_box_repeats_itself_and_gives_its_fields_in_nemos_layout(
     assert grid["gdept_0"][0] <= depths.min() < depths.max() <= grid["gdept_0"][-1]
 
 
+def test_snapshots_that_were_dropped_or_are_another_models_are_refused(
+    model: Any, spun_up: dict[str, Any]
+) -> None:
+    box, other = veros_black_box(model, spun_up), veros_black_box(model)
+    dropped, foreign = box.snapshot(), other.snapshot()
+    box.drop(dropped)
+    box.snapshot()
+    for snapshot in (dropped, foreign):
+        with pytest.raises(ValueError, match="expected a snapshot that this model remembers"):
+            box.restore(snapshot)
+
+
+def test_parameters_and_records_that_do_not_exist_are_refused(model: Any, spun_up: dict[str, Any]) -> None:
+    from emulator.veros.gradient import GradientSweep
+    from emulator.veros.tangent import TangentSweep
+
+    with pytest.raises(ValueError, match="expected parameters among r_bot, .*, got rbot"):
+        model.step(spun_up, {**model.params(), "rbot": 1.0})
+    for names in (("rbot",), ("r_bot", "r_bot")):
+        with pytest.raises(ValueError, match="expected different parameters among r_bot"):
+            TangentSweep(model, lambda state: state["psi"].ravel(), names)
+    sweep = GradientSweep(model, lambda state, _: jnp.sum(state["psi"]))
+    for data, every in (([], 1), ([None], 0), ([None], -2)):
+        with pytest.raises(ValueError, match="expected at least one record"):
+            sweep.value_and_gradient(spun_up, model.params(), data, every)
+    with pytest.raises(ValueError, match='a climatology, for the set-up "world" alone'):
+        veros_model("world")
+
+
 def test_a_field_that_is_set_is_read_back(model: Any, spun_up: dict[str, Any]) -> None:
     box = veros_black_box(model, spun_up)
     warmer = box.get("temp") + box.describe().grid["tmask"]

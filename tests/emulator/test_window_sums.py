@@ -89,3 +89,16 @@ def test_sums_that_are_used_twice_are_made_once() -> None:
 
     assert primitives(with_window_sums(sums), x)["dynamic_update_slice"] == 1
     np.testing.assert_allclose(with_window_sums(sums)(x)[1], sums(x)[1], rtol=1e-15)
+
+
+def test_a_function_applied_in_a_window_is_applied() -> None:
+    x = jnp.arange(1.0, 7.0)
+    for where in (2, slice(1, 3)):
+        applied = with_window_sums(lambda x, where=where: x.at[where].apply(jnp.sin))
+        np.testing.assert_array_equal(applied(x), x.at[where].apply(jnp.sin))
+
+
+def test_complex_values_are_padded_too() -> None:
+    x = jnp.arange(5.0) + 1j
+    reverse = lambda x: jax.vjp(lambda x: x[1:] - x[:-1], x)[1](x[1:])[0]  # noqa: E731
+    np.testing.assert_array_equal(with_window_sums(reverse)(x), reverse(x))

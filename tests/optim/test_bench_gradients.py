@@ -17,7 +17,7 @@ from bridge.model import Recording
 from optim.bench.gradients.balanced_priors import adding_sides, balanced_spreads, responses
 from optim.bench.gradients.boxes import balanced_cost, box_means
 from optim.bench.gradients.cells import EXACT, RESPONSE, WIDE_RESPONSE, Cell, Store, reference
-from optim.bench.gradients.command import redraw, show
+from optim.bench.gradients.command import Choice, main, redraw, show
 from optim.bench.gradients.diagnosed import Diagnosed, Diagnostic
 from optim.bench.gradients.figures import figures, rows
 from optim.bench.gradients.mixed_layer import mixed_layer_depth
@@ -213,6 +213,21 @@ def test_exact_components_that_no_response_confirms_are_scored_against_it() -> N
     found = figures([exact, response, cell("other", [[-0.33, 1.0]])])
     assert found["c.other.n1.scalars.worst_relative_error"] == pytest.approx(0.1)
     assert found["c.exact.n1.scalars.useless_components"] == 1.0
+
+
+def test_cells_of_a_case_as_it_once_was_are_not_scored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for estimator, recipe in (("exact", "new"), ("spsa", "new step 0.1"), ("ensemble", "old members 4")):
+        store.save(Cell("c", estimator, 1, 0, recipe, "", ("a",), [[0.0]], [[1.0]]))
+    assert {cell.estimator for cell in store.cells()} == {"exact", "spsa"}
+
+
+def test_windows_that_a_case_does_not_have_are_refused(tmp_path: Path) -> None:
+    choice = Choice(cases=("lorenz63",), estimators=("spsa",), windows=(1, 7))
+    with pytest.raises(ConfigurationError, match="lorenz63 has windows of 1, .* steps, not of 7"):
+        main(choice, tmp_path, None, None, print)
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        main(choice, tmp_path, tmp_path / "nowhere" / "x.json", None, print)
 
 
 def test_set_up_runs_near_a_test_point_are_refused(lorenz, tmp_path: Path) -> None:

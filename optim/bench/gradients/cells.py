@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.errors import ConfigurationError
 from optim.bench.gradients.scores import Scores, score
 
 #: the estimator's name in the cells that hold the reference
@@ -102,9 +103,12 @@ class Store:
         os.replace(part, path)
 
     def cells(self) -> Iterator[Cell]:
-        """All that are there."""
-        for path in sorted(self.folder.glob("*/*.seed*.json")):
-            yield _read(path)
+        """All that are there and belong to their case's reference: those of a case as it once was are left out."""
+        found = [_read(path) for path in sorted(self.folder.glob("*/*.seed*.json"))]
+        recipes = {(cell.case, cell.window): cell.recipe for cell in found if cell.estimator == EXACT}
+        for cell in found:
+            if cell.recipe.startswith(recipes.get((cell.case, cell.window), "")):
+                yield cell
 
 
 def _read(path: Path) -> Cell:
@@ -112,4 +116,4 @@ def _read(path: Path) -> Cell:
         table = json.loads(path.read_text())
         return Cell(**{**table, "names": tuple(table["names"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is no cell of this benchmark ({error}); remove it") from error
+        raise ConfigurationError(f"{path} is no cell of this benchmark ({error}); remove it") from error

@@ -15,6 +15,7 @@ from optim.bench.gradients import registry
 from optim.bench.gradients.cells import Store
 from optim.bench.gradients.figure import draw
 from optim.bench.gradients.figures import Row, figures, rows
+from optim.bench.gradients.problem import Case
 from optim.bench.gradients.runner import run_case
 from optim.bench.gradients.table import terminal
 from optim.bench.timing import setting
@@ -42,11 +43,15 @@ def main(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Run what is chosen and not there yet; returns what goes into the JSON file."""
+    for path in filter(None, (json_path, figure_path)):
+        if not path.resolve().parent.is_dir():
+            raise ConfigurationError(f"{path}: there is no folder {path.resolve().parent} to write it into")
     _keep_compiled(directory)
     store = Store((directory / "quick" if choice.quick else directory).resolve())
     estimators = registry.chosen("estimator", registry.estimators(), choice.estimators)
     for make in registry.chosen("case", registry.cases(choice.quick), choice.cases):
         case = make()
+        _require_windows(case, choice.windows)
         windows = [
             n
             for n in case.windows
@@ -54,6 +59,14 @@ def main(
         ]
         run_case(case, estimators, windows, range(1 if choice.quick else choice.seeds), store, progress)
     return show(store, json_path, figure_path)
+
+
+def _require_windows(case: Case, wanted: Sequence[int]) -> None:
+    """ConfigurationError for a window that the case does not have."""
+    others = sorted(set(wanted) - set(case.windows))
+    if others:
+        own, wrong = (", ".join(map(str, windows)) for windows in (case.windows, others))
+        raise ConfigurationError(f"{case.name} has windows of {own} steps, not of {wrong}")
 
 
 def show(store: Store, json_path: Path | None, figure_path: Path | None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from bridge.models.nemo.orca1.relief import cell_depths
 from bridge.models.nemo.orca1.sources import PROVENANCE, Sources
 
 VERSIONS = ("5.0", "4.2", "4.0")
+#: cells of eORCA1 on the side of one
+COARSER = (1, 2, 3)
 #: least wet levels of a column
 _LEAST_LEVELS = {31: 3, 75: 9}
 #: s at 1°; coarser meshes take longer ones in proportion, at most three hours
@@ -46,8 +48,15 @@ def build(
     """Write what NEMO reads, namelist_cfg and observations.nc into `folder`."""
     if version not in VERSIONS:
         raise ConfigurationError(f"expected a NEMO version of {', '.join(VERSIONS)}, got {version!r}")
+    if coarsen not in COARSER:
+        raise ConfigurationError(
+            f"expected {', '.join(map(str, COARSER))} cells on the side of one, got {coarsen}"
+        )
     sources = sources or Sources()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be made a folder ({error.strerror})") from error
     progress("mesh and sea floor")
     domain = make_domain(levels, coarsen, sources.relief)
     progress("domain_cfg.nc")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gsw
 import numpy as np
@@ -44,9 +44,7 @@ def months(mesh: Mesh, depths: np.ndarray, sources: Sources) -> Iterator[Climate
 def departure(mesh: Mesh, depths: np.ndarray, sources: Sources, month: int) -> np.ndarray:
     """Temperature of a month minus its annual mean [k, j, i] in K, 0 below the atlas."""
     levels, atlas = sources.monthly
-    known = np.isfinite(atlas.values)
-    annual = np.nansum(atlas.values, axis=0) / np.maximum(known.sum(axis=0), 1)
-    anomaly = type(atlas)(np.nan_to_num(atlas.values[month] - annual), atlas.lat, atlas.lon)
+    anomaly = replace(atlas, values=atlas.values[month] - atlas.values.mean(axis=0))
     return to_depths(anomaly.at(mesh.t), levels, depths) * (depths <= levels[-1])[:, None, None]
 
 

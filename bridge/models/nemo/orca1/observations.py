@@ -60,7 +60,7 @@ def observations(domain: Domain, sources: Sources) -> dict[str, np.ndarray]:
         "abssal": _every_month(salinity * below),
         "sst": surface_temperature(domain.mesh, sources) * wet,
         "sss": _every_month(salinity[0] * wet),
-        "mld": mixed_layer_depth(temperature, levels, last),
+        "mld": np.minimum(mixed_layer_depth(temperature, levels, last), domain.bottom.depth),
         "steric_height": _every_month(steric_height(domain, sources)),
     }
 

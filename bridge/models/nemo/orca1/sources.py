@@ -52,10 +52,10 @@ class Sources:
 
     @cached_property
     def monthly(self) -> tuple[np.ndarray, Atlas]:
-        """Depths [m] to 1000 and in-situ temperature [°C] of the months [month, z, lat, lon]."""
+        """Depths [m] to 1000 and in-situ temperature [°C] of the months [month, z, lat, lon], with no gaps."""
         with open_source(self.ferret, "ocean_atlas_subset.nc", "ferret-datasets") as data:
             temperature = data.TEMP.where((data.TEMP > -2.1) & (data.TEMP < 33.0))
-            return np.asarray(data.ZAXLEVIT19, dtype=float), Atlas.of(temperature)
+            return np.asarray(data.ZAXLEVIT19, dtype=float), Atlas.of(temperature).filled()[0]
 
     @cached_property
     def wind(self) -> tuple[Atlas, Atlas, Atlas]:
