@@ -79,7 +79,7 @@ def _surface(probes: int) -> Estimator:
     if not probes:
         return RunEstimator("response_surface", make, settings, random=True)
     return RunEstimator(
-        "response_surface_probed", make, f"{settings}, {probes} probes by uncertainty", random=True
+        "response_surface_probed", make, f"{settings}, {probes} probes by uncertainty, step 0.3", random=True
     )
 
 
