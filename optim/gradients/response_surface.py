@@ -7,7 +7,7 @@ surface its Jacobian there: g = J(x)ᵀ r(x). Once set up a gradient costs one r
 The processes know how uncertain their slopes are. In the `probes` components that this makes most uncertain, relative
 to their size, a perturbed run corrects the surface: the slope is the surface's, plus the difference of the two runs
 less what the surface says of it. So the curvature between the runs does not enter, as in a one-sided difference, and
-the step can be long, lest a switch in single cells passes for a slope.
+the step can be long where switches in single cells would pass for a slope.
 
 The surface is smooth where the model is not. Where switches in single cells make the response rough, its slope is that
 of the response over the distance between runs, not the one at a point.
@@ -81,7 +81,7 @@ class ResponseSurface:
     avoid: tuple[tuple[float, ...], ...] = ()
     clearance: Positive = 1.0
     probes: Index = 0
-    step: Positive = 0.3
+    step: Positive = 0.1
 
     def init(self, key: int) -> SurfaceState:
         """Choose where the set-up runs are made."""

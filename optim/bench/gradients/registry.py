@@ -22,6 +22,8 @@ Item = TypeVar("Item")
 _REACH = 1.25
 _SURFACE_RUNS = 96
 _FEWER_SURFACE_RUNS = {"veros_acc": 48, "veros_world": 48}  # their response is smoother
+_PROBE = 0.1
+_LONGER_PROBES = {"veros_acc": 0.3, "veros_world": 0.3}  # but has switches, which are small beside that
 #: trajectory adjoints by the names that cases give them
 LINEARISATIONS = (
     "static",
@@ -71,7 +73,8 @@ def _surface(probes: int) -> Estimator:
     def make(problem: Problem, forward: Forward) -> ResponseSurface:
         runs = _FEWER_SURFACE_RUNS.get(problem.case, _SURFACE_RUNS)
         avoid = tuple(map(tuple, problem.points.tolist()))
-        return ResponseSurface(forward, runs, reach=_REACH, avoid=avoid, probes=probes)
+        step = _LONGER_PROBES.get(problem.case, _PROBE)
+        return ResponseSurface(forward, runs, reach=_REACH, avoid=avoid, probes=probes, step=step)
 
     settings = (
         f"{_SURFACE_RUNS} runs, {_FEWER_SURFACE_RUNS}, reach {_REACH}, Gaussian processes from 3 starts"
@@ -79,7 +82,10 @@ def _surface(probes: int) -> Estimator:
     if not probes:
         return RunEstimator("response_surface", make, settings, random=True)
     return RunEstimator(
-        "response_surface_probed", make, f"{settings}, {probes} probes by uncertainty, step 0.3", random=True
+        "response_surface_probed",
+        make,
+        f"{settings}, {probes} probes by uncertainty, steps {_PROBE}, {_LONGER_PROBES}",
+        random=True,
     )
 
 
